@@ -1,0 +1,3 @@
+//! The in-cluster controller.
+
+fn main() {}
