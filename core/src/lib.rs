@@ -1,1 +1,43 @@
-//! Placeholder.
+//! The decisions of Buildscaler.
+//!
+//! This crate does no IO, reads no clock and draws no random numbers. It
+//! consumes what was seen of templates, pods, agents and Buildkite jobs,
+//! together with the time, and emits commands. Runtimes carry them out.
+//!
+//! Two types matter: [`Controller`], whose [`step`](Controller::step) is the
+//! only door in, and [`Step`], the only thing that comes out. Everything else
+//! is what they are made of.
+
+pub mod agent;
+pub mod buildkite_job;
+pub mod config;
+pub mod failure;
+pub mod finding;
+mod hash;
+pub mod labels;
+pub mod names;
+pub mod pod;
+pub mod reason;
+pub mod report;
+pub mod selector;
+pub mod step;
+pub mod template;
+pub mod time;
+pub mod view;
+
+pub use agent::{Agent, ConnectionState};
+pub use buildkite_job::{BuildkiteJob, JobState};
+pub use config::{BudgetConfig, Config};
+pub use failure::{Failure, Refusal};
+pub use finding::{Finding, FindingChange, FindingKind};
+pub use names::{AgentId, BuildkiteJobId, Queue, TemplateHash, Uid};
+pub use pod::{Pod, PodStage};
+pub use reason::Reason;
+pub use report::{QueueReport, Report};
+pub use step::{
+    Action, Command, CommandId, CreatePod, Cursor, Input, LimitReading, LimitScope, Look, LookEnd, Outcome, Spending,
+    Step, Wake,
+};
+pub use template::{PodTemplate, Template};
+pub use time::Timestamp;
+pub use view::{ClusterView, View};

@@ -1,0 +1,62 @@
+//! What an operator can set. No secret is in it: tokens stay in the runtimes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The controller's settings; the defaults are the specification's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Time between looks (`--sync-interval`).
+    pub sync_interval: Duration,
+    /// Idle time after which an agent is stopped
+    /// (`--disconnect-after-idle-timeout`); given to the agents as well.
+    pub idle_timeout: Duration,
+    /// Time a pod has for its agent to connect (`--agent-startup-timeout`).
+    pub agent_startup_timeout: Duration,
+    /// Most pods of one queue (`--max-active-builds`); a template's annotation
+    /// `buildscaler.elotl.co/max-active-builds` overrides it.
+    pub max_active_builds: Option<u32>,
+    /// Age at which an idle agent is stopped (`--max-agent-lifetime`).
+    pub max_agent_lifetime: Option<Duration>,
+    /// Most pods of all queues together (`--max-pods`).
+    pub max_pods: Option<u32>,
+    /// What may be asked of Buildkite in any 60 seconds until its answers say
+    /// otherwise.
+    pub budget: BudgetConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sync_interval: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(300),
+            agent_startup_timeout: Duration::from_secs(600),
+            max_active_builds: None,
+            max_agent_lifetime: None,
+            max_pods: None,
+            budget: BudgetConfig::default(),
+        }
+    }
+}
+
+/// Buildkite's request limits, before the first answer tells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetConfig {
+    /// Requests in 60 seconds of the token's owner.
+    pub user: u32,
+    /// Requests in 60 seconds of the organisation.
+    pub organization: u32,
+    /// Of what may be asked, the percentage that looks leave to stops.
+    pub stop_percent: u32,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        Self {
+            user: 50,
+            organization: 200,
+            stop_percent: 20,
+        }
+    }
+}
