@@ -40,3 +40,15 @@ pub enum ConnectionState {
     /// Anything else, states of the future included: not capacity, no target.
     Other,
 }
+
+impl Agent {
+    /// Whether it waits for a job and may be given one.
+    pub fn is_idle(&self) -> bool {
+        self.state == ConnectionState::Connected && !self.paused && self.running.is_none()
+    }
+
+    /// Whether a stop would reach it: paused agents are somebody's concern.
+    pub fn may_be_stopped(&self) -> bool {
+        self.state == ConnectionState::Connected && !self.paused
+    }
+}

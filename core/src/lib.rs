@@ -9,25 +9,39 @@
 //! is what they are made of.
 
 pub mod agent;
+mod assess;
+mod blueprint;
+mod blueprints;
 pub mod buildkite_job;
 pub mod config;
+pub mod controller;
+mod create;
+mod demand;
 pub mod failure;
 pub mod finding;
+mod fleet;
 mod hash;
+mod inspect;
 pub mod labels;
+mod memory;
 pub mod names;
+mod plan;
 pub mod pod;
+mod pod_name;
+pub mod policy;
 pub mod reason;
 pub mod report;
 pub mod selector;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod verdict;
 pub mod view;
 
 pub use agent::{Agent, ConnectionState};
 pub use buildkite_job::{BuildkiteJob, JobState};
 pub use config::{BudgetConfig, Config};
+pub use controller::Controller;
 pub use failure::{Failure, Refusal};
 pub use finding::{Finding, FindingChange, FindingKind};
 pub use names::{AgentId, BuildkiteJobId, Queue, TemplateHash, Uid};

@@ -1,0 +1,160 @@
+//! The controller: one door in, one thing out.
+
+use std::collections::BTreeMap;
+
+use crate::blueprints::Blueprints;
+use crate::config::Config;
+use crate::demand::HeldBack;
+use crate::finding::{Finding, FindingChange, Standing};
+use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Seen, Sightings};
+use crate::names::{AgentId, Queue, Uid};
+use crate::policy::{Reactive, ScalingPolicy};
+use crate::report::Report;
+use crate::step::{Command, CommandId, Input, Step};
+use crate::time::Timestamp;
+use crate::view::ClusterView;
+
+mod dispatch;
+mod see;
+
+/// Keeps the right number of agent pods, by deciding what to do next.
+///
+/// It remembers what it has seen and asked for, and nothing that it could not
+/// do without: a new one in its place does the same a little later
+/// (Invariants 20 and 31).
+#[derive(Debug)]
+pub struct Controller {
+    config: Config,
+    policy: Box<dyn ScalingPolicy>,
+    clock: Timestamp,
+    next_id: u64,
+    shutting_down: bool,
+    cluster: Option<ClusterView>,
+    buildkite: Option<Seen>,
+    /// The templates' versions as last seen, to notice new ones.
+    versions: Vec<(Uid, String)>,
+    blueprints: Blueprints,
+    sightings: Sightings,
+    held_back: HeldBack,
+    holds: Holds,
+    lanes: Lanes,
+    looks: Looks,
+    budget: Budget,
+    flights: BTreeMap<CommandId, Subject>,
+    /// Nothing is sent to Kubernetes before this time.
+    cluster_blocked_until: Option<Timestamp>,
+    wishes: BTreeMap<Queue, u32>,
+    standing: Standing,
+    report: Report,
+}
+
+/// What a command in flight is about.
+#[derive(Clone, Debug)]
+enum Subject {
+    Cluster,
+    Buildkite,
+    Create {
+        key: String,
+        lane: LaneKey,
+        template: String,
+    },
+    Stop {
+        agent: AgentId,
+    },
+    Delete {
+        uid: Uid,
+        lane: LaneKey,
+        pod: String,
+    },
+}
+
+impl Controller {
+    /// A controller that knows nothing yet, with the reactive policy.
+    pub fn new(config: Config) -> Self {
+        Self::with_policy(config, Box::new(Reactive))
+    }
+
+    /// A controller with a policy of the caller's choice. No policy can make
+    /// it interrupt a build (Invariant 19).
+    pub fn with_policy(config: Config, policy: Box<dyn ScalingPolicy>) -> Self {
+        let budget = Budget::new(config.budget);
+        Self {
+            config,
+            policy,
+            clock: Timestamp::default(),
+            next_id: 0,
+            shutting_down: false,
+            cluster: None,
+            buildkite: None,
+            versions: Vec::new(),
+            blueprints: Blueprints::default(),
+            sightings: Sightings::default(),
+            held_back: HeldBack::default(),
+            holds: Holds::default(),
+            lanes: Lanes::default(),
+            looks: Looks::new(),
+            budget,
+            flights: BTreeMap::new(),
+            cluster_blocked_until: None,
+            wishes: BTreeMap::new(),
+            standing: Standing::default(),
+            report: Report::default(),
+        }
+    }
+
+    /// Advances the controller by exactly one input and returns what to do next.
+    ///
+    /// This is the only door into the core: knowledge arrives as `input`, time
+    /// arrives as `now`, and everything the controller wants leaves in the
+    /// [`Step`]. Equal histories give equal steps, byte for byte (Invariant
+    /// 13), which is what makes a recording replayable.
+    ///
+    /// The function is total. A failed request is not an error here but an
+    /// outcome to learn from, and a clock that jumps back is read as one that
+    /// stands still (Invariant 15).
+    ///
+    /// Call it again when a command finishes or at `step.wake.at`, whichever is
+    /// first. Calling early is harmless; calling late delays scaling only.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Step {
+        self.clock = self.clock.max(now);
+        let now = self.clock;
+        let mut findings = Vec::new();
+        match input {
+            Input::Tick => {}
+            Input::Cluster { id, view } => self.see_cluster(id, view, now, &mut findings),
+            Input::Buildkite { id, look } => self.see_buildkite(id, look, now, &mut findings),
+            Input::Outcome { id, outcome, spending } => self.settle(id, &outcome, &spending, now, &mut findings),
+            Input::Shutdown => self.shutting_down = true,
+        }
+        let mut commands: Vec<Command> = Vec::new();
+        if !self.shutting_down {
+            self.look(now, &mut commands, &mut findings);
+            self.dispatch(now, &mut commands);
+        }
+        Step {
+            commands,
+            wake: self.wake(now),
+            findings,
+            finished: self.shutting_down && self.flights.is_empty(),
+        }
+    }
+
+    /// The queues as the last plan saw them.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The findings that stand, in order.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.standing.iter()
+    }
+
+    fn restate(
+        &mut self,
+        kinds: &[crate::finding::FindingKind],
+        found: Vec<Finding>,
+        findings: &mut Vec<FindingChange>,
+    ) {
+        findings.extend(self.standing.replace(kinds, found));
+    }
+}

@@ -1,0 +1,331 @@
+//! What happens when something was seen: learn, judge, plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Controller;
+use crate::agent::Agent;
+use crate::assess::Assessor;
+use crate::blueprints::hunters;
+use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
+use crate::demand::{Demand, demand};
+use crate::failure::Failure;
+use crate::finding::{Finding, FindingChange, FindingKind};
+use crate::fleet::{Fleet, Links};
+use crate::inspect;
+use crate::memory::{Glimpse, LaneKey};
+use crate::names::Queue;
+use crate::plan::{Plan, Planner};
+use crate::policy::QueueView;
+use crate::reason::Reason;
+use crate::report::{QueueReport, Report};
+use crate::step::{CommandId, Look, LookEnd};
+use crate::time::Timestamp;
+use crate::view::{ClusterView, View};
+
+impl Controller {
+    /// Learns what Kubernetes shows, and judges the workers anew. Pods are
+    /// only created after a look at Buildkite: what an older one showed
+    /// waiting may have been served meanwhile.
+    pub(super) fn see_cluster(
+        &mut self,
+        id: Option<CommandId>,
+        mut view: ClusterView,
+        now: Timestamp,
+        findings: &mut Vec<FindingChange>,
+    ) {
+        if let Some(id) = id {
+            self.flights.remove(&id);
+        }
+        sort(&mut view);
+        self.looks.cluster_answered(id, now);
+        if let View::Complete(pods) = &view.pods {
+            self.sightings.see_pods(pods, now);
+            self.holds.see_pods(pods, now);
+        }
+        self.restate(
+            &[FindingKind::ClusterUnknown],
+            inspect::cluster_failures(&view),
+            findings,
+        );
+        self.notice_new_templates(&view, now);
+        self.cluster = Some(view);
+        self.plan(false, now, findings);
+    }
+
+    /// Learns what Buildkite shows, once all pages are in, and plans creates.
+    pub(super) fn see_buildkite(
+        &mut self,
+        id: CommandId,
+        look: Look,
+        now: Timestamp,
+        findings: &mut Vec<FindingChange>,
+    ) {
+        let spending = look.spending.clone();
+        if let LookEnd::Failed(_, Failure::RateLimited { until, .. }) = &look.end {
+            self.budget.block(*until);
+        }
+        let Some((grant, seen)) = self.looks.buildkite_answered(id, look, self.config.sync_interval, now) else {
+            return;
+        };
+        self.flights.remove(&id);
+        self.budget.settle(grant, &spending, now);
+        let Some(seen) = seen else { return };
+        self.restate(
+            &[FindingKind::BuildkiteUnknown],
+            inspect::buildkite_failures(&seen),
+            findings,
+        );
+        if let View::Complete(jobs) = &seen.jobs {
+            self.held_back.see(jobs, now);
+        }
+        if let View::Complete(agents) = &seen.agents {
+            self.holds.see_agents(agents, seen.begun_at);
+            if let Some(View::Complete(pods)) = self.cluster.as_ref().map(|cluster| &cluster.pods) {
+                let mut links = Links::between(pods, agents);
+                let glimpses: Vec<Glimpse> = (0..pods.len()).map(|place| glimpse(&links.take(place))).collect();
+                let patience = self.config.sync_interval.saturating_mul(3);
+                self.sightings.see_agents(seen.begun_at, &glimpses, patience);
+            }
+        }
+        self.buildkite = Some(seen);
+        self.plan(true, now, findings);
+    }
+
+    /// Judges every worker and replaces what waits to be sent. Without a view
+    /// of the pods nothing is planned (Invariant 4).
+    fn plan(&mut self, fresh: bool, now: Timestamp, findings: &mut Vec<FindingChange>) {
+        let Some(cluster) = self.cluster.take() else { return };
+        if let View::Complete(pods) = &cluster.pods {
+            let buildkite = self.buildkite.take();
+            let agents = buildkite.as_ref().and_then(|seen| seen.agents.complete());
+            let jobs = buildkite.as_ref().and_then(|seen| seen.jobs.complete());
+            let fleet = Fleet::join(&cluster.templates, pods, agents.map(Vec::as_slice));
+            let demand = jobs
+                .zip(agents)
+                .map(|(jobs, agents)| demand(jobs, agents, &self.held_back, now));
+            self.blueprints.refresh(&fleet, self.config.idle_timeout);
+
+            let mut plan = self.judge(&fleet, agents.is_some(), demand.as_ref(), now);
+            let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
+            self.restate(inspect::FLEET_KINDS, found, findings);
+            match &demand {
+                Some(demand) if fresh && fleet.templates_known => {
+                    self.plan_creates(&fleet, demand, &mut plan, now, findings);
+                }
+                Some(_) | None => self.keep_creates(&fleet, demand.is_some()),
+            }
+            self.take_over(plan, fresh && demand.is_some());
+            self.buildkite = buildkite;
+        } else {
+            self.lanes.clear(|_| true);
+        }
+        self.cluster = Some(cluster);
+    }
+
+    fn judge<'v>(
+        &self,
+        fleet: &Fleet<'v>,
+        agents_known: bool,
+        demand: Option<&BTreeMap<&Queue, Demand<'_>>>,
+        now: Timestamp,
+    ) -> Plan<'v> {
+        let assessor = Assessor {
+            sightings: &self.sightings,
+            holds: &self.holds,
+            agents_known,
+            startup_timeout: self.config.agent_startup_timeout,
+            now,
+        };
+        Planner {
+            config: &self.config,
+            assessor,
+            wishes: &self.wishes,
+        }
+        .plan(fleet, demand)
+    }
+
+    fn plan_creates(
+        &mut self,
+        fleet: &Fleet<'_>,
+        demand: &BTreeMap<&Queue, Demand<'_>>,
+        plan: &mut Plan<'_>,
+        now: Timestamp,
+        findings: &mut Vec<FindingChange>,
+    ) {
+        let mut found = inspect::demand_without_template(fleet, demand);
+        let mut wishes = self.wish(fleet, demand, plan, &mut found, now);
+        let (_, in_flight_total) = in_flight(&self.holds);
+        let pods: u32 = plan.queues.values().map(|outlook| outlook.report.pods).sum();
+        let headroom = self
+            .config
+            .max_pods
+            .map(|most| most.saturating_sub(pods + in_flight_total));
+        share(&mut wishes, headroom, now);
+        found.extend(wishes.iter().filter_map(inspect::ceiling_reached));
+        self.lanes.clear(|lane| matches!(lane, LaneKey::Create(..)));
+        for wish in &wishes {
+            let Some(outlook) = plan.queues.get_mut(wish.queue) else {
+                continue;
+            };
+            let (lane, planned) = creates(wish, outlook, &self.holds);
+            outlook.report.created = wish.allowed;
+            self.lanes.plan(lane, planned);
+        }
+        self.restate(inspect::DEMAND_KINDS, found, findings);
+    }
+
+    /// Asks the policy about every queue, and sets the queues' own ceilings.
+    fn wish<'v>(
+        &mut self,
+        fleet: &Fleet<'v>,
+        demand: &BTreeMap<&Queue, Demand<'_>>,
+        plan: &mut Plan<'_>,
+        found: &mut Vec<Finding>,
+        now: Timestamp,
+    ) -> Vec<Wish<'v>> {
+        let none = Demand::default();
+        let hunters = hunters(fleet.templates.iter());
+        let (by_queue, _) = in_flight(&self.holds);
+        let mut wishes = Vec::new();
+        self.wishes.retain(|queue, _| fleet.queues.contains_key(queue));
+        for (queue, queue_fleet) in &fleet.queues {
+            let Some(outlook) = plan.queues.get_mut(*queue) else {
+                continue;
+            };
+            let in_flight = by_queue.get(*queue).copied().unwrap_or(0);
+            let blueprint = outlook.serving.map(|template| self.blueprints.of(template, &hunters));
+            let drawn = blueprint.as_ref().and_then(|drawn| drawn.as_ref().ok());
+            let wanting = demand.get(*queue).unwrap_or(&none);
+            let waiting = Waiting::of(wanting, queue_fleet, drawn.map(|drawn| &***drawn), now);
+            found.extend(inspect::unmatchable(queue, &waiting));
+            let report = &mut outlook.report;
+            report.waiting = waiting.beyond(queue_fleet.foreign_idle, now);
+            report.starting += in_flight;
+            report.desired = self.policy.desired(&view(queue, report, &waiting, now));
+            report.starting -= in_flight;
+            self.wishes.insert((*queue).clone(), report.desired);
+            if let (Some(template), Some(Ok(blueprint))) = (queue_fleet.serving(), blueprint) {
+                let (most, _) = ceiling(template, &self.config);
+                let (wanted, allowed) = missing(outlook.report.desired, outlook, in_flight, most);
+                wishes.push(Wish {
+                    queue,
+                    template,
+                    blueprint: Arc::clone(blueprint),
+                    waiting,
+                    wanted,
+                    allowed,
+                });
+            }
+        }
+        wishes
+    }
+
+    /// Drops what waits to be created from templates that no longer serve, or
+    /// all of it where demand is not known any more.
+    fn keep_creates(&mut self, fleet: &Fleet<'_>, demand_known: bool) {
+        let serving: Vec<_> = fleet.queues.values().filter_map(|queue| queue.serving()).collect();
+        let lanes = &mut self.lanes;
+        lanes.retain(|lane| match lane {
+            LaneKey::Create(uid, hash) => {
+                demand_known
+                    && serving
+                        .iter()
+                        .any(|template| template.uid == *uid && template.hash == *hash)
+            }
+            LaneKey::Delete(_) | LaneKey::Stop => true,
+        });
+    }
+
+    fn take_over(&mut self, plan: Plan<'_>, fresh: bool) {
+        self.lanes.plan(LaneKey::Stop, plan.stops);
+        self.lanes.clear(|lane| matches!(lane, LaneKey::Delete(_)));
+        for (namespace, planned) in plan.deletes {
+            self.lanes.plan(LaneKey::Delete(namespace.to_owned()), planned);
+        }
+        let old = std::mem::take(&mut self.report.queues);
+        self.report = Report {
+            queues: plan
+                .queues
+                .into_iter()
+                .map(|(queue, outlook)| {
+                    let known = old.get(queue).copied().unwrap_or_default();
+                    (queue.clone(), carried_over(outlook.report, known, fresh))
+                })
+                .collect(),
+        };
+    }
+
+    /// A template that is new or has changed may have jobs waiting for it.
+    fn notice_new_templates(&mut self, view: &ClusterView, now: Timestamp) {
+        let View::Complete(templates) = &view.templates else {
+            return;
+        };
+        let versions: Vec<_> = templates
+            .iter()
+            .filter(|template| !template.deleting)
+            .map(|template| {
+                let queue = template.queue.as_ref().map_or("", |queue| queue.as_str());
+                (
+                    template.uid.clone(),
+                    format!("{} {} {queue}", template.hash, template.parallelism),
+                )
+            })
+            .collect();
+        let appeared = versions
+            .iter()
+            .any(|version| self.versions.binary_search(version).is_err());
+        if appeared && self.buildkite.is_some() {
+            self.looks
+                .hurry(Reason::TemplateChanged, self.config.sync_interval, now);
+        }
+        self.versions = versions;
+    }
+}
+
+/// The order of API lists changes nothing (Invariant 13).
+fn sort(view: &mut ClusterView) {
+    if let View::Complete(templates) = &mut view.templates {
+        templates.sort_by(|a, b| a.uid.cmp(&b.uid));
+        templates.dedup_by(|a, b| a.uid == b.uid);
+    }
+    if let View::Complete(pods) = &mut view.pods {
+        pods.sort_by(|a, b| a.uid.cmp(&b.uid));
+        pods.dedup_by(|a, b| a.uid == b.uid);
+    }
+}
+
+fn glimpse(agents: &[&Agent]) -> Glimpse {
+    if agents.is_empty() {
+        Glimpse::Absent
+    } else if agents.iter().all(|agent| agent.is_idle()) {
+        Glimpse::Idle
+    } else {
+        Glimpse::Engaged
+    }
+}
+
+fn view<'a>(queue: &'a Queue, report: &QueueReport, waiting: &Waiting, now: Timestamp) -> QueueView<'a> {
+    QueueView {
+        queue,
+        now,
+        waiting: report.waiting,
+        longest_wait: waiting.longest(now),
+        busy: report.busy,
+        idle: report.idle,
+        starting: report.starting,
+    }
+}
+
+/// Between two looks at Buildkite, demand and wish are those of the last one.
+fn carried_over(new: QueueReport, old: QueueReport, fresh: bool) -> QueueReport {
+    if fresh {
+        new
+    } else {
+        QueueReport {
+            waiting: old.waiting,
+            desired: old.desired,
+            ..new
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! How many pods to create, of which queue, within which ceilings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blueprint::Blueprint;
+use crate::config::Config;
+use crate::demand::{Demand, satisfies};
+use crate::finding::{Finding, FindingKind};
+use crate::fleet::QueueFleet;
+use crate::labels;
+use crate::memory::{Holds, LaneKey, Planned, pod_key};
+use crate::names::Queue;
+use crate::plan::QueueOutlook;
+use crate::pod_name::pod_name;
+use crate::reason::Reason;
+use crate::step::{Action, CreatePod};
+use crate::template::Template;
+use crate::time::Timestamp;
+
+/// The most pods one plan creates for one queue, whatever a policy wishes.
+const MOST_AT_ONCE: u32 = 5_000;
+/// How long an idle agent that is not ours is believed to take a job.
+const FOREIGN_FAITH: Duration = Duration::from_secs(60);
+
+/// Jobs of a queue that its agents can take, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    since: Vec<Timestamp>,
+    /// Rules of jobs that no agent of the queue can satisfy.
+    pub(crate) unmatchable: BTreeSet<String>,
+}
+
+impl Waiting {
+    /// Sorts the jobs that a template's agents can take from those they can't.
+    pub(crate) fn of(
+        demand: &Demand<'_>,
+        queue: &QueueFleet<'_>,
+        blueprint: Option<&Blueprint>,
+        now: Timestamp,
+    ) -> Self {
+        let mut since = demand.plain.clone();
+        let mut unmatchable = BTreeSet::new();
+        for wanting in &demand.picky {
+            if is_matchable(&wanting.rules, queue, blueprint) {
+                since.extend(wanting.runnable_at);
+            } else {
+                unmatchable.insert(wanting.rules.join(", "));
+            }
+        }
+        let nobody = queue.workers.is_empty() && queue.foreign_idle == 0;
+        if demand.held_back > 0 && nobody && since.is_empty() {
+            since.push(now);
+        }
+        since.sort_unstable();
+        Self { since, unmatchable }
+    }
+
+    /// How many jobs are left when idle agents of others have taken theirs. A
+    /// job that has waited for long is not theirs to take, it seems.
+    pub(crate) fn beyond(&self, foreign_idle: u32, now: Timestamp) -> u32 {
+        let fresh = self
+            .since
+            .iter()
+            .filter(|since| now.since(**since) < FOREIGN_FAITH)
+            .count();
+        let taken = fresh.min(usize::try_from(foreign_idle).unwrap_or(usize::MAX));
+        u32::try_from(self.since.len() - taken).unwrap_or(u32::MAX)
+    }
+
+    /// How long the oldest job has waited.
+    pub(crate) fn longest(&self, now: Timestamp) -> Duration {
+        self.since.first().map_or(Duration::ZERO, |since| now.since(*since))
+    }
+
+    /// Since when the job has waited for which the `nth` of `of` pods is made;
+    /// the oldest jobs are answered by agents that are idle or on their way.
+    fn since(&self, nth: u32, of: u32, now: Timestamp) -> Timestamp {
+        let answered = self
+            .since
+            .len()
+            .saturating_sub(usize::try_from(of).unwrap_or(usize::MAX));
+        let place = answered.saturating_add(usize::try_from(nth).unwrap_or(usize::MAX));
+        self.since.get(place).copied().unwrap_or(now)
+    }
+}
+
+fn is_matchable(rules: &[String], queue: &QueueFleet<'_>, blueprint: Option<&Blueprint>) -> bool {
+    let Some(blueprint) = blueprint else { return true };
+    let mut agents = queue.workers.iter().flat_map(|worker| &worker.agents).peekable();
+    let unknown = blueprint.tags.open && agents.peek().is_none();
+    unknown || satisfies(&blueprint.tags.known, rules) || agents.any(|agent| satisfies(&agent.tags, rules))
+}
+
+/// A queue that wants pods, and may have them as far as it alone is concerned.
+#[derive(Debug)]
+pub(crate) struct Wish<'v> {
+    pub(crate) queue: &'v Queue,
+    pub(crate) template: &'v Arc<Template>,
+    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) waiting: Waiting,
+    /// Pods wanted, before the queue's ceiling.
+    pub(crate) wanted: u32,
+    /// Pods wanted, within the queue's ceiling.
+    pub(crate) allowed: u32,
+}
+
+/// The ceiling of a queue: its template's annotation, or else the option.
+///
+/// # Errors
+/// With a finding, if the annotation is no number; the option holds then.
+pub(crate) fn ceiling(template: &Template, config: &Config) -> (Option<u32>, Option<Finding>) {
+    let Some(text) = template.annotations.get(labels::MAX_ACTIVE_BUILDS) else {
+        return (config.max_active_builds, None);
+    };
+    match text.trim().parse() {
+        Ok(most) => (Some(most), None),
+        Err(_) => {
+            let finding = Finding {
+                kind: FindingKind::BadAnnotation,
+                subject: format!("{}/{}", template.namespace, template.name),
+                detail: format!(
+                    "its annotation {}{} is {text:?}, not a number of pods; the option --max-active-builds holds until \
+                     it is corrected",
+                    labels::ANNOTATION_PREFIX,
+                    labels::MAX_ACTIVE_BUILDS
+                ),
+            };
+            (config.max_active_builds, Some(finding))
+        }
+    }
+}
+
+/// Pods missing to what is wanted, and how many the ceiling lets through.
+pub(crate) fn missing(wish: u32, outlook: &QueueOutlook<'_>, in_flight: u32, ceiling: Option<u32>) -> (u32, u32) {
+    let report = &outlook.report;
+    let live = report.busy + report.idle + report.starting + in_flight;
+    let wanted = wish.saturating_sub(live).min(MOST_AT_ONCE);
+    let room = ceiling.map_or(u32::MAX, |most| most.saturating_sub(report.pods + in_flight));
+    (wanted, wanted.min(room))
+}
+
+/// Hands out the fleet's headroom: whoever has waited longest comes first.
+pub(crate) fn share(wishes: &mut [Wish<'_>], headroom: Option<u32>, now: Timestamp) {
+    let total: u64 = wishes.iter().map(|wish| u64::from(wish.allowed)).sum();
+    let Some(headroom) = headroom.filter(|headroom| u64::from(*headroom) < total) else {
+        return;
+    };
+    let mut claims: Vec<(Timestamp, usize)> = wishes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, wish)| (0..wish.allowed).map(move |nth| (wish.waiting.since(nth, wish.wanted, now), place)))
+        .collect();
+    claims.sort_unstable();
+    for wish in wishes.iter_mut() {
+        wish.allowed = 0;
+    }
+    for (_, place) in claims.into_iter().take(usize::try_from(headroom).unwrap_or(usize::MAX)) {
+        wishes[place].allowed += 1;
+    }
+}
+
+/// The creates for one wish, in the lowest slots that are free.
+///
+/// Two controllers that see the same pods choose the same slots and so the
+/// same names: the second create of each is refused by Kubernetes.
+pub(crate) fn creates(wish: &Wish<'_>, outlook: &QueueOutlook<'_>, holds: &Holds) -> (LaneKey, Vec<Planned>) {
+    let template = wish.template;
+    let names: BTreeSet<&str> = outlook.names.iter().copied().collect();
+    let mut planned = Vec::new();
+    let mut slot = 0;
+    while planned.len() < usize::try_from(wish.allowed).unwrap_or(usize::MAX) {
+        let name = pod_name(template, wish.queue, slot);
+        slot += 1;
+        if names.contains(name.as_str()) || holds.bars_create(&pod_key(&template.namespace, &name)) {
+            continue;
+        }
+        let manifest = wish.blueprint.manifest(&name);
+        let create = CreatePod {
+            namespace: template.namespace.clone(),
+            name,
+            queue: wish.queue.clone(),
+            template: template.uid.clone(),
+            manifest,
+        };
+        planned.push(Planned {
+            action: Action::CreatePod(create),
+            reason: Reason::Demand,
+        });
+    }
+    (LaneKey::Create(template.uid.clone(), template.hash.clone()), planned)
+}
+
+/// Pods that were asked for and are not seen yet, by queue, and all together.
+pub(crate) fn in_flight(holds: &Holds) -> (BTreeMap<&Queue, u32>, u32) {
+    let by_queue = holds.creates_by_queue();
+    let total = by_queue.values().sum();
+    (by_queue, total)
+}

@@ -1,0 +1,93 @@
+//! Demand: the jobs that want an agent now and have none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::agent::Agent;
+use crate::buildkite_job::{BuildkiteJob, JobState};
+use crate::names::{BuildkiteJobId, Queue};
+use crate::time::Timestamp;
+
+/// How long a job may be `scheduled` without being runnable before one pod is
+/// tried all the same: that it means "limited" is an assumption, and a wrong
+/// one must not hold a queue up for ever.
+const LIMITED_FOR: Duration = Duration::from_secs(120);
+
+/// The jobs of one queue that want an agent.
+#[derive(Debug, Default)]
+pub(crate) struct Demand<'v> {
+    /// Jobs of no rules but the queue: since when each has waited.
+    pub(crate) plain: Vec<Timestamp>,
+    /// Jobs with further rules.
+    pub(crate) picky: Vec<&'v BuildkiteJob>,
+    /// Jobs that are scheduled and not runnable for longer than is plausible.
+    pub(crate) held_back: u32,
+}
+
+impl Demand<'_> {
+    /// All jobs that want an agent, whether one can satisfy them or not.
+    pub(crate) fn size(&self) -> u32 {
+        u32::try_from(self.plain.len().saturating_add(self.picky.len())).unwrap_or(u32::MAX)
+    }
+}
+
+/// Since when jobs have been seen scheduled and not runnable.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeldBack {
+    since: BTreeMap<BuildkiteJobId, Timestamp>,
+}
+
+impl HeldBack {
+    /// Takes note of a complete list of jobs, sorted by id.
+    pub(crate) fn see(&mut self, jobs: &[BuildkiteJob], now: Timestamp) {
+        let known = std::mem::take(&mut self.since);
+        for job in jobs.iter().filter(|job| is_held_back(job)) {
+            let since = known.get(&job.id).copied().unwrap_or(now);
+            self.since.insert(job.id.clone(), since);
+        }
+    }
+
+    fn is_implausible(&self, job: &BuildkiteJob, now: Timestamp) -> bool {
+        self.since
+            .get(&job.id)
+            .is_some_and(|since| now.since(*since) >= LIMITED_FOR)
+    }
+}
+
+/// Demand by queue. A job that some agent already runs is no demand: it was
+/// picked up between the two halves of the look.
+pub(crate) fn demand<'v>(
+    jobs: &'v [BuildkiteJob],
+    agents: &[Agent],
+    held_back: &HeldBack,
+    now: Timestamp,
+) -> BTreeMap<&'v Queue, Demand<'v>> {
+    let running: BTreeSet<&BuildkiteJobId> = agents.iter().filter_map(|agent| agent.running.as_ref()).collect();
+    let mut queues: BTreeMap<&Queue, Demand<'_>> = BTreeMap::new();
+    for job in jobs.iter().filter(|job| job.state == JobState::Scheduled) {
+        if running.contains(&job.id) {
+            continue;
+        }
+        match job.runnable_at {
+            Some(_) if !job.rules.is_empty() => queues.entry(&job.queue).or_default().picky.push(job),
+            Some(since) => queues.entry(&job.queue).or_default().plain.push(since),
+            None if held_back.is_implausible(job, now) => queues.entry(&job.queue).or_default().held_back += 1,
+            None => {}
+        }
+    }
+    queues
+}
+
+/// Whether an agent with these tags satisfies all of a job's rules.
+pub(crate) fn satisfies(tags: &[String], rules: &[String]) -> bool {
+    rules.iter().all(|rule| match rule.strip_suffix("=*") {
+        Some(key) => tags
+            .iter()
+            .any(|tag| tag.split_once('=').is_some_and(|(tag_key, _)| tag_key == key)),
+        None => tags.contains(rule),
+    })
+}
+
+fn is_held_back(job: &BuildkiteJob) -> bool {
+    job.state == JobState::Scheduled && job.runnable_at.is_none()
+}

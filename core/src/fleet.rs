@@ -1,0 +1,172 @@
+//! The join: templates, pods, agents and demand, brought together by queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::agent::Agent;
+use crate::labels;
+use crate::names::{Queue, Uid};
+use crate::pod::Pod;
+use crate::template::Template;
+use crate::view::View;
+
+/// Everything that was seen, by queue.
+#[derive(Debug)]
+pub(crate) struct Fleet<'v> {
+    pub(crate) queues: BTreeMap<&'v Queue, QueueFleet<'v>>,
+    /// Pods that are not ours to keep or to remove.
+    pub(crate) foreign_pods: Vec<&'v Arc<Pod>>,
+    /// All templates, those that do not serve included.
+    pub(crate) templates: &'v [Arc<Template>],
+    /// Whether the templates could be seen.
+    pub(crate) templates_known: bool,
+}
+
+/// One queue's templates and workers.
+#[derive(Debug, Default)]
+pub(crate) struct QueueFleet<'v> {
+    /// Templates that claim the queue and are not being deleted; the one that
+    /// serves it, if any may, comes first.
+    pub(crate) claims: Vec<&'v Arc<Template>>,
+    pub(crate) workers: Vec<Worker<'v>>,
+    /// Idle agents that belong to no pod of ours: capacity, never targets.
+    pub(crate) foreign_idle: u32,
+}
+
+/// A pod joined with its agents (several with `--spawn`).
+#[derive(Debug)]
+pub(crate) struct Worker<'v> {
+    pub(crate) pod: &'v Arc<Pod>,
+    /// The pod's place among all pods, in the order of their uids.
+    pub(crate) place: usize,
+    pub(crate) agents: Vec<&'v Agent>,
+}
+
+impl<'v> QueueFleet<'v> {
+    /// The template from which pods may be created: parallelism is 0, the
+    /// oldest such one by creation time, then uid (Invariants 8 and 10).
+    pub(crate) fn serving(&self) -> Option<&'v Arc<Template>> {
+        self.claims
+            .first()
+            .copied()
+            .filter(|template| template.parallelism == 0)
+    }
+}
+
+impl<'v> Fleet<'v> {
+    /// Joins what was seen. `pods` are sorted by uid; without a view of the
+    /// agents no worker has any.
+    pub(crate) fn join(
+        templates: &'v View<Vec<Arc<Template>>>,
+        pods: &'v [Arc<Pod>],
+        agents: Option<&'v [Agent]>,
+    ) -> Self {
+        let mut queues: BTreeMap<&Queue, QueueFleet<'_>> = BTreeMap::new();
+        for template in templates.complete().into_iter().flatten() {
+            if let (Some(queue), false) = (&template.queue, template.deleting) {
+                queues.entry(queue).or_default().claims.push(template);
+            }
+        }
+        for queue in queues.values_mut() {
+            queue
+                .claims
+                .sort_by_key(|template| (template.parallelism != 0, template.created_at, &template.uid));
+        }
+        let mut links = Links::between(pods, agents.unwrap_or_default());
+        let mut foreign_pods = Vec::new();
+        for (place, pod) in pods.iter().enumerate() {
+            let agents = links.take(place);
+            match &pod.queue {
+                Some(queue) if !pod.adopted => {
+                    queues
+                        .entry(queue)
+                        .or_default()
+                        .workers
+                        .push(Worker { pod, place, agents });
+                }
+                Some(_) | None => foreign_pods.push(pod),
+            }
+        }
+        for agent in links.foreign {
+            if agent.is_idle() {
+                for queue in &agent.queues {
+                    if let Some(queue) = queues.get_mut(queue) {
+                        queue.foreign_idle += 1;
+                    }
+                }
+            }
+        }
+        let known = templates.complete();
+        Self {
+            queues,
+            foreign_pods,
+            templates: known.map_or(&[], Vec::as_slice),
+            templates_known: known.is_some(),
+        }
+    }
+}
+
+/// Which agent belongs to which pod.
+#[derive(Debug)]
+pub(crate) struct Links<'v> {
+    /// Sorted by the pod's place.
+    linked: std::iter::Peekable<std::vec::IntoIter<(usize, &'v Agent)>>,
+    foreign: Vec<&'v Agent>,
+}
+
+impl<'v> Links<'v> {
+    /// Links by the tag `pod-uid`, which is unambiguous; an agent without it
+    /// belongs to every pod of its hostname.
+    pub(crate) fn between(pods: &'v [Arc<Pod>], agents: &'v [Agent]) -> Self {
+        let mut linked = Vec::with_capacity(agents.len());
+        let mut foreign = Vec::new();
+        let mut by_hostname: Option<BTreeMap<&str, Vec<usize>>> = None;
+        for agent in agents {
+            match agent.pod_uid.as_ref().filter(|uid| !is_unexpanded(uid)) {
+                Some(uid) => {
+                    // An agent whose pod is gone is a phantom: it will be lost
+                    // within minutes, and is neither capacity nor a target.
+                    if let Ok(place) = pods.binary_search_by(|pod| pod.uid.cmp(uid)) {
+                        linked.push((place, agent));
+                    }
+                }
+                None => {
+                    let by_hostname = by_hostname.get_or_insert_with(|| index(pods));
+                    match agent.hostname.as_deref().and_then(|hostname| by_hostname.get(hostname)) {
+                        Some(places) => linked.extend(places.iter().map(|place| (*place, agent))),
+                        None => foreign.push(agent),
+                    }
+                }
+            }
+        }
+        linked.sort_by_key(|(place, _)| *place);
+        Self {
+            linked: linked.into_iter().peekable(),
+            foreign,
+        }
+    }
+
+    /// The agents of the pod at this place; places must be asked for in order.
+    pub(crate) fn take(&mut self, place: usize) -> Vec<&'v Agent> {
+        let mut agents = Vec::new();
+        while let Some((_, agent)) = self.linked.next_if(|(of, _)| *of <= place) {
+            agents.push(agent);
+        }
+        agents
+    }
+}
+
+fn index<'v>(pods: &'v [Arc<Pod>]) -> BTreeMap<&'v str, Vec<usize>> {
+    let mut by_hostname: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, pod) in pods.iter().enumerate() {
+        if let Some(hostname) = &pod.hostname {
+            by_hostname.entry(hostname).or_default().push(place);
+        }
+    }
+    by_hostname
+}
+
+/// A tag whose variable nobody filled in links to nothing.
+fn is_unexpanded(uid: &Uid) -> bool {
+    uid.as_str().is_empty() || uid.as_str().contains(labels::POD_UID_VARIABLE)
+}

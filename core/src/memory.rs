@@ -1,0 +1,15 @@
+//! What the controller remembers from step to step, split by concern. All of
+//! it can be lost at any time: fresh memory waits before it acts on absence
+//! or idleness (Invariant 20).
+
+mod budget;
+mod holds;
+mod lanes;
+mod looks;
+mod sightings;
+
+pub(crate) use budget::Budget;
+pub(crate) use holds::{Holds, pod_key};
+pub(crate) use lanes::{LaneKey, Lanes, Planned};
+pub(crate) use looks::{Looks, Seen};
+pub(crate) use sightings::{Glimpse, Sighting, Sightings};

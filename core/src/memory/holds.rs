@@ -1,0 +1,188 @@
+//! What was asked for and cannot be seen yet: pods created, agents asked to
+//! stop, pods deleted. One command at a time for each (Invariant 11), and no
+//! second one until a view shows what became of the first (Invariant 16).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent::{Agent, ConnectionState};
+use crate::failure::Failure;
+use crate::names::{AgentId, Queue, Uid};
+use crate::pod::Pod;
+use crate::step::Outcome;
+use crate::time::Timestamp;
+
+/// How far a watch cache may lag behind an answered write.
+const LAG: Duration = Duration::from_secs(30);
+/// How long an agent may stay `connected` after its stop was accepted before
+/// it is asked again.
+const DEAF: Duration = Duration::from_secs(60);
+/// How long a pod name that somebody else's object bears is left alone.
+const TAKEN: Duration = Duration::from_secs(600);
+
+/// The holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holds {
+    /// By `namespace/name`.
+    creates: BTreeMap<String, Create>,
+    taken: BTreeMap<String, Timestamp>,
+    stops: BTreeMap<AgentId, Option<Timestamp>>,
+    deletes: BTreeMap<Uid, Delete>,
+}
+
+#[derive(Clone, Debug)]
+struct Create {
+    queue: Queue,
+    /// When its answer came; none while it is in flight.
+    settled: Option<Timestamp>,
+    conflict: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Delete {
+    settled: Option<Timestamp>,
+    gentle: bool,
+}
+
+/// The key of a pod by name.
+pub(crate) fn pod_key(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+impl Holds {
+    pub(crate) fn hold_create(&mut self, key: String, queue: Queue) {
+        self.creates.insert(
+            key,
+            Create {
+                queue,
+                settled: None,
+                conflict: false,
+            },
+        );
+    }
+
+    /// Books the end of a create; one that surely failed leaves no hold.
+    pub(crate) fn settle_create(&mut self, key: &str, outcome: &Outcome, now: Timestamp) {
+        let Some(create) = self.creates.get_mut(key) else {
+            return;
+        };
+        match outcome {
+            Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. }) => create.settled = Some(now),
+            Outcome::Failed(Failure::AlreadyExists { .. }) => {
+                create.settled = Some(now);
+                create.conflict = true;
+            }
+            Outcome::Failed(_) => {
+                self.creates.remove(key);
+            }
+        }
+    }
+
+    pub(crate) fn hold_stop(&mut self, agent: AgentId) {
+        self.stops.insert(agent, None);
+    }
+
+    /// Books the end of a stop. An agent that is going or gone counts as
+    /// stopped; the next listing tells.
+    pub(crate) fn settle_stop(&mut self, agent: &AgentId, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. } | Failure::NotFound { .. }) => {
+                self.stops.insert(agent.clone(), Some(now));
+            }
+            Outcome::Failed(_) => {
+                self.stops.remove(agent);
+            }
+        }
+    }
+
+    pub(crate) fn hold_delete(&mut self, uid: Uid, gentle: bool) {
+        self.deletes.insert(uid, Delete { settled: None, gentle });
+    }
+
+    /// Books the end of a delete. "Not found" and a failed precondition both
+    /// mean that this pod is gone.
+    pub(crate) fn settle_delete(&mut self, uid: &Uid, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Done
+            | Outcome::Failed(Failure::FateUnknown { .. } | Failure::NotFound { .. } | Failure::AlreadyExists { .. }) => {
+                if let Some(delete) = self.deletes.get_mut(uid) {
+                    delete.settled = Some(now);
+                }
+            }
+            Outcome::Failed(_) => {
+                self.deletes.remove(uid);
+            }
+        }
+    }
+
+    /// Lets go of what a complete list of pods, sorted by uid, settles.
+    pub(crate) fn see_pods(&mut self, pods: &[Arc<Pod>], now: Timestamp) {
+        if !self.creates.is_empty() {
+            for pod in pods {
+                self.creates.remove(&pod_key(&pod.namespace, &pod.name));
+            }
+            let taken = &mut self.taken;
+            self.creates.retain(|key, create| {
+                let overdue = create.settled.is_some_and(|settled| now.since(settled) >= LAG);
+                if overdue && create.conflict {
+                    taken.insert(key.clone(), now.after(TAKEN));
+                }
+                !overdue
+            });
+        }
+        self.taken.retain(|_, until| now < *until);
+        self.deletes.retain(|uid, delete| {
+            let Some(settled) = delete.settled else { return true };
+            match pods.binary_search_by(|pod| pod.uid.cmp(uid)) {
+                Ok(place) => pods[place].deleting || now.since(settled) < LAG,
+                Err(_) => false,
+            }
+        });
+    }
+
+    /// Lets go of what a complete listing of agents, sorted by id, settles.
+    pub(crate) fn see_agents(&mut self, agents: &[Agent], begun_at: Timestamp) {
+        self.stops.retain(|id, settled| {
+            let Some(settled) = settled.filter(|settled| *settled <= begun_at) else {
+                return true;
+            };
+            match agents.binary_search_by(|agent| agent.id.cmp(id)) {
+                Ok(place) => agents[place].state == ConnectionState::Connected && begun_at.since(settled) < DEAF,
+                Err(_) => false,
+            }
+        });
+    }
+
+    /// Pods of each queue that were asked for and are not seen yet.
+    pub(crate) fn creates_by_queue(&self) -> BTreeMap<&Queue, u32> {
+        let mut counts = BTreeMap::new();
+        for create in self.creates.values() {
+            *counts.entry(&create.queue).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Whether a pod of this key may not be created now.
+    pub(crate) fn bars_create(&self, key: &str) -> bool {
+        self.creates.contains_key(key) || self.taken.contains_key(key)
+    }
+
+    /// Whether the agent has been asked to stop.
+    pub(crate) fn was_asked(&self, agent: &AgentId) -> bool {
+        !self.stops.is_empty() && self.stops.contains_key(agent)
+    }
+
+    /// Whether a delete of the pod has been sent.
+    pub(crate) fn was_deleted(&self, uid: &Uid) -> bool {
+        !self.deletes.is_empty() && self.deletes.contains_key(uid)
+    }
+
+    /// Whether another delete of the pod may be sent: only to shorten the
+    /// grace period of a gentle one.
+    pub(crate) fn bars_delete(&self, uid: &Uid, gentle: bool) -> bool {
+        self.deletes
+            .get(uid)
+            .is_some_and(|delete| delete.settled.is_none() || gentle || !delete.gentle)
+    }
+}

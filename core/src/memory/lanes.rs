@@ -1,0 +1,177 @@
+//! Slow start and back-off for writes: 1, 2, 4, 8 … at a time, so that a
+//! quota wall costs one refusal and not hundreds.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::failure::{Failure, Refusal};
+use crate::names::{TemplateHash, Uid};
+use crate::reason::Reason;
+use crate::step::{Action, Outcome};
+use crate::time::Timestamp;
+
+/// Most writes in flight in one lane.
+const WIDEST: u32 = 64;
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause where only a change of the template can help.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What a lane is for: failures in one do not slow the others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LaneKey {
+    /// Creates from one version of a template.
+    Create(Uid, TemplateHash),
+    /// Deletes in one namespace.
+    Delete(String),
+    /// Stops of agents.
+    Stop,
+}
+
+/// A command that is decided on and not sent yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) action: Action,
+    pub(crate) reason: Reason,
+}
+
+/// All lanes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lanes {
+    lanes: BTreeMap<LaneKey, Lane>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    backlog: VecDeque<Planned>,
+    in_flight: u32,
+    window: u32,
+    failures: u32,
+    closed_until: Option<Timestamp>,
+}
+
+impl Lanes {
+    /// Replaces what waits in a lane by a newer plan.
+    pub(crate) fn plan(&mut self, key: LaneKey, planned: Vec<Planned>) {
+        if planned.is_empty() && !self.lanes.contains_key(&key) {
+            return;
+        }
+        let lane = self.lanes.entry(key).or_insert_with(Lane::new);
+        if lane.in_flight == 0 {
+            lane.window = 1;
+        }
+        lane.backlog = planned.into();
+    }
+
+    /// Forgets what waits in lanes that `keep` refuses, and lanes that are
+    /// done with.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&LaneKey) -> bool) {
+        self.lanes.retain(|key, lane| {
+            if !keep(key) {
+                lane.backlog.clear();
+                return lane.in_flight > 0;
+            }
+            true
+        });
+    }
+
+    /// Empties the backlog of every lane for which `of` holds.
+    pub(crate) fn clear(&mut self, of: impl Fn(&LaneKey) -> bool) {
+        for (key, lane) in &mut self.lanes {
+            if of(key) {
+                lane.backlog.clear();
+            }
+        }
+    }
+
+    /// The keys of lanes in which something waits.
+    pub(crate) fn waiting(&self) -> Vec<LaneKey> {
+        self.lanes
+            .iter()
+            .filter(|(_, lane)| !lane.backlog.is_empty())
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// The next command of a lane, if it may be sent now.
+    pub(crate) fn pop(&mut self, key: &LaneKey, now: Timestamp) -> Option<Planned> {
+        let lane = self.lanes.get_mut(key)?;
+        if lane.closed_until.is_some_and(|until| now < until) || lane.in_flight >= lane.window {
+            return None;
+        }
+        let planned = lane.backlog.pop_front()?;
+        lane.in_flight += 1;
+        Some(planned)
+    }
+
+    /// Books the end of a command. `cap` is the longest pause after failures
+    /// that pass by themselves.
+    pub(crate) fn settle(&mut self, key: &LaneKey, outcome: &Outcome, cap: Duration, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        match outcome {
+            Outcome::Done | Outcome::Failed(Failure::AlreadyExists { .. } | Failure::NotFound { .. }) => {
+                lane.window = lane.window.saturating_add(1).min(WIDEST);
+                lane.failures = 0;
+                lane.closed_until = None;
+            }
+            Outcome::Failed(failure) => lane.close(failure, cap, now),
+        }
+    }
+
+    /// When the first closed lane opens in which something waits.
+    pub(crate) fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.lanes.values().filter(|lane| !lane.backlog.is_empty());
+        waiting
+            .filter_map(|lane| lane.closed_until)
+            .filter(|until| *until > now)
+            .min()
+    }
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self {
+            backlog: VecDeque::new(),
+            in_flight: 0,
+            window: 1,
+            failures: 0,
+            closed_until: None,
+        }
+    }
+
+    fn close(&mut self, failure: &Failure, cap: Duration, now: Timestamp) {
+        // Answers to one burst are one failure, not sixty.
+        if self.closed_until.is_none_or(|until| until <= now) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.window = 1;
+        self.backlog.clear();
+        let until = match failure {
+            Failure::RateLimited { until, .. } => *until,
+            Failure::Forbidden {
+                kind: Refusal::Admission | Refusal::NamespaceTerminating | Refusal::Webhook | Refusal::Other,
+                ..
+            }
+            | Failure::Rejected { .. } => now.after(pause(self.failures, LONGEST_PAUSE)),
+            Failure::Forbidden {
+                kind: Refusal::Credentials | Refusal::Permission | Refusal::QuotaExceeded,
+                ..
+            }
+            | Failure::AlreadyExists { .. }
+            | Failure::NotFound { .. }
+            | Failure::Unavailable { .. }
+            | Failure::Malformed { .. }
+            | Failure::FateUnknown { .. }
+            | Failure::OverBudget => now.after(pause(self.failures, cap)),
+        };
+        self.closed_until = self.closed_until.max(Some(until));
+    }
+}
+
+/// Doubles from failure to failure, up to `longest`.
+pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(longest)
+}

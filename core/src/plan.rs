@@ -1,0 +1,220 @@
+//! From the joined fleet to what should be done: pure, and without memory of
+//! what has been asked for already.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::assess::{Assessor, relation};
+use crate::config::Config;
+use crate::demand::Demand;
+use crate::fleet::{Fleet, QueueFleet, Worker};
+use crate::memory::Planned;
+use crate::names::Queue;
+use crate::pod::Pod;
+use crate::reason::Reason;
+use crate::report::QueueReport;
+use crate::step::Action;
+use crate::template::Template;
+use crate::verdict::{Presence, Relation, Situation, Spare, Stage, Verdict, verdict};
+
+/// The grace period of a gentle delete: longer than builds take. An agent that
+/// connects after all ends its job on SIGTERM and leaves by itself.
+const GENTLE_GRACE_SECONDS: u32 = 6 * 60 * 60;
+
+/// What should be done about the workers there are.
+#[derive(Debug, Default)]
+pub(crate) struct Plan<'v> {
+    /// By urgency: orphaned and replaced agents before spare ones.
+    pub(crate) stops: Vec<Planned>,
+    /// By namespace.
+    pub(crate) deletes: BTreeMap<&'v str, Vec<Planned>>,
+    pub(crate) queues: BTreeMap<&'v Queue, QueueOutlook<'v>>,
+}
+
+/// One queue, counted.
+#[derive(Debug)]
+pub(crate) struct QueueOutlook<'v> {
+    /// The template from which pods may be created.
+    pub(crate) serving: Option<&'v Arc<Template>>,
+    pub(crate) report: QueueReport,
+    /// The names of all its pods, finished ones included.
+    pub(crate) names: Vec<&'v str>,
+}
+
+/// A worker with the situation it is in.
+struct Assessed<'w, 'v> {
+    worker: &'w Worker<'v>,
+    situation: Situation,
+}
+
+/// Plans for one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planner<'m> {
+    pub(crate) config: &'m Config,
+    pub(crate) assessor: Assessor<'m>,
+    /// What the policy last wished for.
+    pub(crate) wishes: &'m BTreeMap<Queue, u32>,
+}
+
+impl Planner<'_> {
+    /// Passes a verdict on every worker. Without demand (the jobs could not be
+    /// seen) no agent is spare.
+    pub(crate) fn plan<'v>(&self, fleet: &Fleet<'v>, demand: Option<&BTreeMap<&Queue, Demand<'_>>>) -> Plan<'v> {
+        let mut plan = Plan::default();
+        let mut urgent = Vec::new();
+        let mut spare = Vec::new();
+        for (queue, queue_fleet) in &fleet.queues {
+            let mut workers = self.assess(fleet, queue_fleet);
+            let outlook = self.outlook(queue_fleet, &workers);
+            if let Some(demand) = demand {
+                let jobs = demand.get(queue).map_or(0, Demand::size);
+                let wish = self.wishes.get(*queue).copied().unwrap_or(0);
+                let wanted = jobs.max(wish.saturating_sub(outlook.report.busy));
+                self.mark_spare(&mut workers, wanted);
+            }
+            for assessed in &workers {
+                let (verdict, reason) = verdict(&assessed.situation);
+                let stops = match reason {
+                    Reason::IdleTimeout | Reason::Lifetime => &mut spare,
+                    _ => &mut urgent,
+                };
+                self.carry(&mut plan, stops, assessed.worker, verdict, reason);
+            }
+            plan.queues.insert(queue, outlook);
+        }
+        plan.stops = urgent;
+        plan.stops.append(&mut spare);
+        plan
+    }
+
+    fn assess<'w, 'v>(&self, fleet: &Fleet<'v>, queue: &'w QueueFleet<'v>) -> Vec<Assessed<'w, 'v>> {
+        queue
+            .workers
+            .iter()
+            .map(|worker| Assessed {
+                worker,
+                situation: self.assessor.situation(worker, relation(fleet, queue, worker)),
+            })
+            .collect()
+    }
+
+    fn outlook<'v>(&self, queue: &QueueFleet<'v>, workers: &[Assessed<'_, 'v>]) -> QueueOutlook<'v> {
+        let mut report = QueueReport::default();
+        for Assessed { worker, situation } in workers {
+            if situation.stage == Stage::Finished || worker.pod.stage.is_finished() {
+                continue;
+            }
+            report.pods += 1;
+            let serves = matches!(situation.stage, Stage::Pending | Stage::Running);
+            let current = situation.relation == Relation::Current;
+            match situation.presence {
+                Presence::Busy if serves => report.busy += 1,
+                Presence::Idle if serves && current => report.idle += 1,
+                Presence::Unproven | Presence::Awaited if serves && current && !self.had_agent(worker) => {
+                    report.starting += 1;
+                }
+                _ => {}
+            }
+        }
+        let names = workers
+            .iter()
+            .map(|assessed| assessed.worker.pod.name.as_str())
+            .collect();
+        QueueOutlook {
+            serving: queue.serving(),
+            report,
+            names,
+        }
+    }
+
+    fn had_agent(&self, worker: &Worker<'_>) -> bool {
+        self.assessor
+            .sightings
+            .at(worker.place)
+            .is_some_and(|sighting| sighting.had_agent)
+    }
+
+    /// Marks the idle agents that may go: those that are too old, and of the
+    /// rest the longest idle ones beyond what is wanted.
+    fn mark_spare(&self, workers: &mut [Assessed<'_, '_>], wanted: u32) {
+        let now = self.assessor.now;
+        let is_idle = |assessed: &Assessed<'_, '_>| {
+            assessed.situation.presence == Presence::Idle && assessed.situation.relation == Relation::Current
+        };
+        if let Some(lifetime) = self.config.max_agent_lifetime {
+            for assessed in workers.iter_mut().filter(|assessed| is_idle(assessed)) {
+                if now.since(assessed.worker.pod.created_at) > lifetime {
+                    assessed.situation.spare = Spare::TooOld;
+                }
+            }
+        }
+        let mut idle: Vec<_> = workers
+            .iter_mut()
+            .filter(|assessed| is_idle(assessed) && assessed.situation.spare == Spare::Wanted)
+            .map(|assessed| (self.idle_for(assessed.worker), assessed))
+            .collect();
+        let surplus = idle.len().saturating_sub(usize::try_from(wanted).unwrap_or(usize::MAX));
+        idle.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.worker.place.cmp(&second.worker.place)));
+        // The agents leave by themselves at the idle timeout, which costs no
+        // request: half an interval later is soon enough for those that don't.
+        let patience = self.config.idle_timeout + self.config.sync_interval / 2;
+        for (idle_for, assessed) in idle.into_iter().take(surplus) {
+            if idle_for >= patience {
+                assessed.situation.spare = Spare::IdleTooLong;
+            }
+        }
+    }
+
+    fn idle_for(&self, worker: &Worker<'_>) -> Duration {
+        let sightings = self.assessor.sightings;
+        let since = sightings.at(worker.place).and_then(|sighting| sighting.idle_since);
+        match (sightings.listed_at(), since) {
+            (Some(listed_at), Some(since)) => listed_at.since(since),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn carry<'v>(
+        &self,
+        plan: &mut Plan<'v>,
+        stops: &mut Vec<Planned>,
+        worker: &Worker<'v>,
+        verdict: Verdict,
+        reason: Reason,
+    ) {
+        match verdict {
+            Verdict::Keep | Verdict::Forget => {}
+            Verdict::Stop => {
+                for agent in worker.agents.iter().filter(|agent| agent.may_be_stopped()) {
+                    if !self.assessor.holds.was_asked(&agent.id) {
+                        stops.push(Planned {
+                            action: Action::StopAgent {
+                                agent: agent.id.clone(),
+                            },
+                            reason,
+                        });
+                    }
+                }
+            }
+            Verdict::Delete => self.delete(plan, worker.pod, None, reason),
+            Verdict::DeleteGently => self.delete(plan, worker.pod, Some(GENTLE_GRACE_SECONDS), reason),
+        }
+    }
+
+    fn delete<'v>(&self, plan: &mut Plan<'v>, pod: &'v Arc<Pod>, grace_seconds: Option<u32>, reason: Reason) {
+        if self.assessor.holds.bars_delete(&pod.uid, grace_seconds.is_some()) {
+            return;
+        }
+        let action = Action::DeletePod {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+            grace_seconds,
+        };
+        plan.deletes
+            .entry(pod.namespace.as_str())
+            .or_default()
+            .push(Planned { action, reason });
+    }
+}
