@@ -109,14 +109,11 @@ impl Looks {
     }
 
     /// Books an answer to `ObserveCluster`, known or not; pushed views are free.
-    pub(crate) fn cluster_answered(&mut self, id: Option<CommandId>, known: bool, now: Timestamp) {
-        self.cluster_failures = if known {
-            0
-        } else {
-            self.cluster_failures.saturating_add(1)
-        };
-        if id.is_some_and(|id| self.phase == Phase::Cluster(id)) {
-            self.phase = Phase::Due(Reason::Interval, now);
+    pub(crate) fn cluster_answered(&mut self, id: Option<CommandId>, now: Timestamp) {
+        if let (Some(id), Phase::Cluster(waited_for, reason)) = (id, self.phase)
+            && waited_for == id
+        {
+            self.phase = Phase::Due(reason, now);
         }
     }
 
