@@ -41,15 +41,15 @@ impl HeldBack {
     /// Takes note of a complete list of jobs, sorted by id.
     pub(crate) fn see(&mut self, jobs: &[BuildkiteJob], now: Timestamp) {
         let known = std::mem::take(&mut self.since);
-        for job in jobs.iter().filter(|job| is_held_back(job)) {
-            let since = known.get(&job.id).copied().unwrap_or(now);
-            self.since.insert(job.id.clone(), since);
+        for held in jobs.iter().filter(|one| is_held_back(one)) {
+            let since = known.get(&held.id).copied().unwrap_or(now);
+            self.since.insert(held.id.clone(), since);
         }
     }
 
-    fn is_implausible(&self, job: &BuildkiteJob, now: Timestamp) -> bool {
+    fn is_implausible(&self, held: &BuildkiteJob, now: Timestamp) -> bool {
         self.since
-            .get(&job.id)
+            .get(&held.id)
             .is_some_and(|since| now.since(*since) >= LIMITED_FOR)
     }
 }
@@ -64,14 +64,14 @@ pub(crate) fn demand<'v>(
 ) -> BTreeMap<&'v Queue, Demand<'v>> {
     let running: BTreeSet<&BuildkiteJobId> = agents.iter().filter_map(|agent| agent.running.as_ref()).collect();
     let mut queues: BTreeMap<&Queue, Demand<'_>> = BTreeMap::new();
-    for job in jobs.iter().filter(|job| job.state == JobState::Scheduled) {
-        if running.contains(&job.id) {
+    for wanting in jobs.iter().filter(|one| one.state == JobState::Scheduled) {
+        if running.contains(&wanting.id) {
             continue;
         }
-        match job.runnable_at {
-            Some(_) if !job.rules.is_empty() => queues.entry(&job.queue).or_default().picky.push(job),
-            Some(since) => queues.entry(&job.queue).or_default().plain.push(since),
-            None if held_back.is_implausible(job, now) => queues.entry(&job.queue).or_default().held_back += 1,
+        match wanting.runnable_at {
+            Some(_) if !wanting.rules.is_empty() => queues.entry(&wanting.queue).or_default().picky.push(wanting),
+            Some(since) => queues.entry(&wanting.queue).or_default().plain.push(since),
+            None if held_back.is_implausible(wanting, now) => queues.entry(&wanting.queue).or_default().held_back += 1,
             None => {}
         }
     }
@@ -88,6 +88,6 @@ pub(crate) fn satisfies(tags: &[String], rules: &[String]) -> bool {
     })
 }
 
-fn is_held_back(job: &BuildkiteJob) -> bool {
-    job.state == JobState::Scheduled && job.runnable_at.is_none()
+fn is_held_back(one: &BuildkiteJob) -> bool {
+    one.state == JobState::Scheduled && one.runnable_at.is_none()
 }

@@ -156,7 +156,7 @@ impl<'v> Links<'v> {
     }
 }
 
-fn index<'v>(pods: &'v [Arc<Pod>]) -> BTreeMap<&'v str, Vec<usize>> {
+fn index(pods: &[Arc<Pod>]) -> BTreeMap<&str, Vec<usize>> {
     let mut by_hostname: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, pod) in pods.iter().enumerate() {
         if let Some(hostname) = &pod.hostname {

@@ -190,55 +190,51 @@ pub(crate) fn cluster_failures(view: &ClusterView) -> Vec<Finding> {
         subject: what.into(),
         detail: format!(
             "{what} cannot be read: {failure}; nothing is created, stopped or deleted on its account{}",
-            {
-                match failure {
-                    Failure::Forbidden {
-                        kind: Refusal::Permission,
-                        ..
-                    } => "; grant list and watch on it",
-                    Failure::Forbidden {
-                        kind: Refusal::Credentials,
-                        ..
-                    } => "; check the kubeconfig's credentials",
-                    _ => "",
-                }
+            match refusal(failure) {
+                Some(Refusal::Credentials) => "; check the kubeconfig's credentials",
+                Some(_) => "; grant list and watch on it",
+                None => "",
             }
         ),
     };
-    let jobs = view.templates.failure().map(|failure| unknown("jobs.batch", failure));
+    let templates = view.templates.failure().map(|failure| unknown("jobs.batch", failure));
     let pods = view.pods.failure().map(|failure| unknown("pods", failure));
-    jobs.into_iter().chain(pods).collect()
+    templates.into_iter().chain(pods).collect()
 }
 
 /// Why Buildkite cannot be seen.
 pub(crate) fn buildkite_failures(seen: &Seen) -> Vec<Finding> {
-    let unknown = |what: &str, scope: &str, failure: &Failure| Finding {
-        kind: FindingKind::BuildkiteUnknown,
-        subject: what.into(),
-        detail: format!(
-            "Buildkite's {what} cannot be read: {failure}; pods and agents are left as they are{}",
-            {
-                match failure {
-                    Failure::Forbidden {
-                        kind: Refusal::Credentials,
-                        ..
-                    } => "; the API access token is wrong or has expired".to_owned(),
-                    Failure::Forbidden { .. } => format!("; the API access token needs the scope {scope}"),
-                    Failure::NotFound { .. } => {
-                        "; check --buildkite-org, and that the token may access the organization".to_owned()
-                    }
-                    _ => String::new(),
-                }
+    let unknown = |what: &str, scope: &str, failure: &Failure| {
+        let advice = match refusal(failure) {
+            Some(Refusal::Credentials) => "; the API access token is wrong or has expired".to_owned(),
+            Some(_) => format!("; the API access token needs the scope {scope}"),
+            None if matches!(failure, Failure::NotFound { .. }) => {
+                "; check --buildkite-org, and that the token may access the organization".to_owned()
             }
-        ),
+            None => String::new(),
+        };
+        Finding {
+            kind: FindingKind::BuildkiteUnknown,
+            subject: what.into(),
+            detail: format!(
+                "Buildkite's {what} cannot be read: {failure}; pods and agents are left as they are{advice}"
+            ),
+        }
     };
-    let jobs = seen
-        .jobs
+    if let Some(failure) = seen.jobs.failure() {
+        return vec![unknown("builds", "read_builds", failure)];
+    }
+    seen.agents
         .failure()
-        .map(|failure| unknown("builds", "read_builds", failure));
-    let agents = match (&seen.jobs, seen.agents.failure()) {
-        (crate::view::View::Complete(_), Some(failure)) => Some(unknown("agents", "read_agents", failure)),
-        _ => None,
-    };
-    jobs.into_iter().chain(agents).collect()
+        .map(|failure| unknown("agents", "read_agents", failure))
+        .into_iter()
+        .collect()
+}
+
+fn refusal(failure: &Failure) -> Option<Refusal> {
+    if let Failure::Forbidden { kind, .. } = failure {
+        Some(*kind)
+    } else {
+        None
+    }
 }

@@ -75,10 +75,8 @@ impl Planner<'_> {
             }
             for assessed in &workers {
                 let (verdict, reason) = verdict(&assessed.situation);
-                let stops = match reason {
-                    Reason::IdleTimeout | Reason::Lifetime => &mut spare,
-                    _ => &mut urgent,
-                };
+                let is_spare = matches!(reason, Reason::IdleTimeout | Reason::Lifetime);
+                let stops = if is_spare { &mut spare } else { &mut urgent };
                 self.carry(&mut plan, stops, assessed.worker, verdict, reason);
             }
             plan.queues.insert(queue, outlook);
@@ -108,13 +106,16 @@ impl Planner<'_> {
             report.pods += 1;
             let serves = matches!(situation.stage, Stage::Pending | Stage::Running);
             let current = situation.relation == Relation::Current;
-            match situation.presence {
-                Presence::Busy if serves => report.busy += 1,
-                Presence::Idle if serves && current => report.idle += 1,
-                Presence::Unproven | Presence::Awaited if serves && current && !self.had_agent(worker) => {
-                    report.starting += 1;
-                }
-                _ => {}
+            let awaited = matches!(situation.presence, Presence::Unproven | Presence::Awaited);
+            if !serves {
+                continue;
+            }
+            if situation.presence == Presence::Busy {
+                report.busy += 1;
+            } else if current && situation.presence == Presence::Idle {
+                report.idle += 1;
+            } else if current && awaited && !self.had_agent(worker) {
+                report.starting += 1;
             }
         }
         let names = workers

@@ -161,9 +161,10 @@ impl Looks {
             }
             LookEnd::Failed(cursor, failure) => {
                 self.buildkite_failures = self.buildkite_failures.saturating_add(1);
-                let until = match &failure {
-                    Failure::RateLimited { until, .. } => *until,
-                    _ => now.after(pause(self.buildkite_failures, interval.saturating_mul(2))),
+                let until = if let Failure::RateLimited { until, .. } = &failure {
+                    *until
+                } else {
+                    now.after(pause(self.buildkite_failures, interval.saturating_mul(2)))
                 };
                 self.next_at = Some((until, Reason::Retry));
                 Some(partial.failed(cursor, failure))
