@@ -38,22 +38,21 @@ impl FakeKubernetes {
     }
 
     /// Replaces an object; a `metadata.resourceVersion` in it must be the newest.
-    pub fn update(&mut self, now: Timestamp, resource: Resource, object: Value) -> Result<Arc<Value>, Refusal> {
+    pub fn update(&mut self, resource: Resource, object: Value) -> Result<Arc<Value>, Refusal> {
         let key = Key::of(&object);
-        self.replace(now, resource, &key, "", object, false)
+        self.replace(resource, &key, "", object, false)
     }
 
     /// Replaces the status of an object, as a kubelet or controller would.
     pub fn update_status(
         &mut self,
-        now: Timestamp,
         resource: Resource,
         namespace: &str,
         name: &str,
         status: Value,
     ) -> Result<Arc<Value>, Refusal> {
         let object = json!({ "metadata": { "namespace": namespace, "name": name }, "status": status });
-        self.replace(now, resource, &Key::new(namespace, name), "status", object, false)
+        self.replace(resource, &Key::new(namespace, name), "status", object, false)
     }
 
     pub(super) fn serve_create(
@@ -91,10 +90,10 @@ impl FakeKubernetes {
         Ok(object_reply(StatusCode::CREATED, call, &object, &warnings))
     }
 
-    pub(super) fn serve_update(&mut self, now: Timestamp, call: &Call, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn serve_update(&mut self, call: &Call, body: &[u8]) -> Result<Reply, Refusal> {
         let object = absorb(call.resource, read_body(body)?);
         let key = Key::new(call.namespace.as_str(), call.name.as_str());
-        let object = self.replace(now, call.resource, &key, &call.subresource, object, call.dry_run())?;
+        let object = self.replace(call.resource, &key, &call.subresource, object, call.dry_run())?;
         Ok(object_reply(StatusCode::OK, call, &object, &[]))
     }
 
@@ -127,7 +126,7 @@ impl FakeKubernetes {
             absorb(call.resource, patch)
         };
         let object = patch::apply(kind, Value::clone(&old), patch)?;
-        let object = self.replace(now, call.resource, &key, &call.subresource, object, call.dry_run())?;
+        let object = self.replace(call.resource, &key, &call.subresource, object, call.dry_run())?;
         Ok(object_reply(StatusCode::OK, call, &object, &[]))
     }
 
@@ -188,7 +187,6 @@ impl FakeKubernetes {
 
     fn replace(
         &mut self,
-        now: Timestamp,
         resource: Resource,
         key: &Key,
         subresource: &str,

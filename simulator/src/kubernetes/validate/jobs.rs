@@ -1,6 +1,6 @@
 //! What makes a Job invalid, and which changes of it are forbidden.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{labels, pod_spec};
 use crate::kubernetes::defaults::template_is_open;
