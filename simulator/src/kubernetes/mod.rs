@@ -25,6 +25,7 @@ mod refusal;
 mod remove;
 mod resource;
 mod selector;
+mod service;
 mod store;
 mod time;
 mod validate;

@@ -1,66 +1,68 @@
 //! Serves the fake Kubernetes API to real clients: kube-rs, kubectl, the controller.
 
+use std::convert::Infallible;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
 use buildscaler_core::Timestamp;
 use bytes::Bytes;
 use futures::stream;
-use http::{HeaderValue, StatusCode, header};
-use tokio::net::TcpListener;
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::kubernetes::{ADMIN_TOKEN, FakeKubernetes, Reply, Subscription};
+use super::wall_clock;
+use crate::fault::{Fault, Faulty, Reply};
+use crate::kubernetes::{ADMIN_TOKEN, FakeKubernetes, Subscription};
 
 /// How long the built-in controllers and the watches sleep at most.
 const BEAT: Duration = Duration::from_millis(50);
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// A fake Kubernetes API on a free port of 127.0.0.1, with the wall clock.
 ///
-/// It serves until it is stopped or dropped.
+/// Dropping it closes the port and cuts every connection.
 #[derive(Debug)]
 pub struct KubernetesServer {
-    url: String,
+    address: SocketAddr,
     shared: Arc<Shared>,
-    serving: Option<JoinHandle<()>>,
+    serving: JoinHandle<()>,
     controlling: JoinHandle<()>,
 }
 
 /// The fake as the tasks of the server and the test share it.
 #[derive(Debug)]
 struct Shared {
-    fake: Mutex<FakeKubernetes>,
+    fake: Mutex<Faulty<FakeKubernetes>>,
     /// Time that was skipped.
     ahead: Mutex<Duration>,
     changed: watch::Sender<u64>,
     cuts: watch::Sender<u64>,
-    stopping: watch::Sender<bool>,
 }
 
 impl Shared {
-    fn fake(&self) -> MutexGuard<'_, FakeKubernetes> {
+    fn fake(&self) -> MutexGuard<'_, Faulty<FakeKubernetes>> {
         // The fake is changed in small, complete steps: after a panic elsewhere it is still sound.
         self.fake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        Timestamp::from_millis(0).after(since_epoch).after(ahead)
+        wall_clock().after(*self.ahead.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut FakeKubernetes, Timestamp) -> T) -> T {
+    fn with<T>(&self, action: impl FnOnce(&mut Faulty<FakeKubernetes>, Timestamp) -> T) -> T {
         let (result, version) = {
             let mut fake = self.fake();
             let result = action(&mut fake, self.now());
-            (result, fake.version())
+            (result, fake.inner().version())
         };
         self.changed
             .send_if_modified(|known| std::mem::replace(known, version) != version);
@@ -71,34 +73,27 @@ impl Shared {
 impl KubernetesServer {
     /// Starts to serve `fake`.
     pub async fn start(fake: FakeKubernetes) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            fake: Mutex::new(fake),
+            fake: Mutex::new(Faulty::new(fake)),
             ahead: Mutex::new(Duration::ZERO),
             changed: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
-            stopping: watch::Sender::new(false),
         });
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
-        let mut stopping = shared.stopping.subscribe();
-        let stopped = async move { drop(stopping.wait_for(|&stop| stop).await) };
-        let serving = tokio::spawn(async move {
-            // Serving ends when it is told to, and has nobody to report to.
-            drop(axum::serve(listener, router).with_graceful_shutdown(stopped).await);
-        });
+        let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
         let controlling = tokio::spawn(control(Arc::clone(&shared)));
         Ok(Self {
-            url,
+            address,
             shared,
-            serving: Some(serving),
+            serving,
             controlling,
         })
     }
 
     /// Where the API is served.
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// A kubeconfig of the administrator.
@@ -113,13 +108,23 @@ impl KubernetesServer {
              clusters:\n- name: fake\n  cluster:\n    server: {}\n\
              users:\n- name: user\n  user:\n    token: {token}\n\
              contexts:\n- name: fake\n  context:\n    cluster: fake\n    user: user\n    namespace: default\n",
-            self.url
+            self.url()
         )
     }
 
     /// Looks at the fake or changes it, at the server's time; watches are told.
     pub fn with<T>(&self, action: impl FnOnce(&mut FakeKubernetes, Timestamp) -> T) -> T {
-        self.shared.with(action)
+        self.shared.with(|fake, now| action(fake.inner_mut(), now))
+    }
+
+    /// Lets something go wrong with requests.
+    pub fn add_fault(&self, fault: Fault) {
+        self.shared.fake().add(fault);
+    }
+
+    /// Ends all faults.
+    pub fn mend(&self) {
+        self.shared.fake().mend();
     }
 
     /// The server's time.
@@ -144,22 +149,18 @@ impl KubernetesServer {
         self.shared.changed.send_modify(|_| {});
     }
 
-    /// Stops to serve and waits until the port is free.
+    /// Closes the port and waits until it is closed.
     pub async fn stop(mut self) {
-        self.shared.stopping.send_replace(true);
-        if let Some(serving) = self.serving.take() {
-            drop(serving.await);
-        }
+        self.serving.abort();
+        // Aborted is what it should be.
+        drop((&mut self.serving).await);
     }
 }
 
 impl Drop for KubernetesServer {
     fn drop(&mut self) {
-        self.shared.stopping.send_replace(true);
         self.controlling.abort();
-        if let Some(serving) = &self.serving {
-            serving.abort();
-        }
+        self.serving.abort();
     }
 }
 
@@ -167,7 +168,7 @@ impl Drop for KubernetesServer {
 async fn control(shared: Arc<Shared>) {
     let mut changed = shared.changed.subscribe();
     loop {
-        shared.with(|fake, now| fake.tick(now));
+        shared.with(|fake, now| fake.inner_mut().tick(now));
         tokio::select! {
             _ = changed.changed() => {}
             () = tokio::time::sleep(BEAT) => {}
@@ -175,22 +176,66 @@ async fn control(shared: Arc<Shared>) {
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE);
-    };
-    let request = http::Request::from_parts(parts, body.to_vec());
-    match shared.with(|fake, now| fake.handle(now, &request)) {
-        Reply::Response(response) => response.map(Body::from),
-        Reply::Watch(subscription) => stream_watch(shared, subscription),
+/// Serves until dropped, and cuts every connection then.
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
     }
 }
 
-fn plain(code: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = code;
-    response
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Small answers would otherwise wait for the client's delayed ACK, which only costs time.
+    drop(stream.set_nodelay(true));
+    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that hangs up, or a fault that hangs up on it, is no news.
+    drop(served.await);
+}
+
+type Answer = Response<BoxBody<Bytes, io::Error>>;
+
+/// An error is what makes the connection end without an answer.
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, io::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
+    let request = Request::from_parts(head, body);
+    match shared.with(|fake, now| fake.handle(now, request)) {
+        Reply::Answer(response) => Ok(whole(shared, response)),
+        Reply::Delay(length, response) => {
+            tokio::time::sleep(length).await;
+            Ok(whole(shared, response))
+        }
+        Reply::Cut { response, bytes } => Ok(response.map(|mut body| {
+            body.truncate(bytes);
+            let frames = [
+                Ok(Frame::data(Bytes::from(body))),
+                Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            ];
+            StreamBody::new(stream::iter(frames)).boxed()
+        })),
+        Reply::NoAnswer => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+    }
+}
+
+fn whole(shared: Arc<Shared>, mut response: Response<Vec<u8>>) -> Answer {
+    match response.extensions_mut().remove::<Subscription>() {
+        Some(subscription) => response.map(|_| stream_watch(shared, subscription)),
+        None => response.map(|body| {
+            Full::new(Bytes::from(body))
+                .map_err(|never: Infallible| match never {})
+                .boxed()
+        }),
+    }
 }
 
 /// A watch that is being streamed.
@@ -199,34 +244,25 @@ struct Stream {
     subscription: Subscription,
     changed: watch::Receiver<u64>,
     cuts: watch::Receiver<u64>,
-    stopping: watch::Receiver<bool>,
 }
 
-fn stream_watch(shared: Arc<Shared>, subscription: Subscription) -> Response {
-    let (changed, cuts, stopping) = (
-        shared.changed.subscribe(),
-        shared.cuts.subscribe(),
-        shared.stopping.subscribe(),
-    );
+fn stream_watch(shared: Arc<Shared>, subscription: Subscription) -> BoxBody<Bytes, io::Error> {
+    let (changed, cuts) = (shared.changed.subscribe(), shared.cuts.subscribe());
     let stream = Stream {
         shared,
         subscription,
         changed,
         cuts,
-        stopping,
     };
-    let mut response = Response::new(Body::from_stream(stream::unfold(Some(stream), |stream| async {
+    let frames = stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
         match stream.next().await {
-            Next::Events(events) => Some((Ok(events), Some(stream))),
+            Next::Events(events) => Some((Ok(Frame::data(events)), Some(stream))),
             Next::Cut => Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), None)),
             Next::End => None,
         }
-    })));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    });
+    BodyExt::boxed(StreamBody::new(frames))
 }
 
 /// What a stream does next.
@@ -244,6 +280,7 @@ impl Stream {
             let events = self
                 .shared
                 .fake()
+                .inner()
                 .watch_events(self.shared.now(), &mut self.subscription);
             if !events.is_empty() {
                 let lines = events.iter().map(|event| format!("{event}\n")).collect::<String>();
@@ -254,7 +291,6 @@ impl Stream {
             }
             tokio::select! {
                 _ = self.cuts.changed() => return Next::Cut,
-                _ = self.stopping.wait_for(|&stop| stop) => return Next::End,
                 _ = self.changed.changed() => {}
                 () = tokio::time::sleep(BEAT) => {}
             }
