@@ -111,6 +111,7 @@ impl Controller {
             self.restate(inspect::FLEET_KINDS, found, findings);
             match &demand {
                 Some(demand) if fresh && fleet.templates_known => {
+                    self.keep_creates(&fleet, true);
                     self.plan_creates(&fleet, demand, &mut plan, now, findings);
                 }
                 Some(_) | None => self.keep_creates(&fleet, demand.is_some()),
@@ -164,7 +165,7 @@ impl Controller {
         share(&mut wishes, headroom, now);
         found.extend(wishes.iter().filter_map(inspect::ceiling_reached));
         self.lanes.clear(|lane| matches!(lane, LaneKey::Create(..)));
-        for wish in &wishes {
+        for wish in wishes.iter().filter(|wish| wish.allowed > 0) {
             let Some(outlook) = plan.queues.get_mut(wish.queue) else {
                 continue;
             };
