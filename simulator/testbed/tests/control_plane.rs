@@ -1,5 +1,7 @@
 //! The real control plane starts, serves, survives an outage and leaves nothing behind.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use std::path::Path;
 
 use buildscaler_testbed::ControlPlane;

@@ -16,12 +16,12 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// Waits until the API server serves and its built-in roles exist.
 pub(crate) async fn wait_for_api_server(client: &Client, watched: &mut [&mut Child]) -> Result<(), TestbedError> {
-    wait_until(watched, async || text(client, "/readyz").await).await
+    wait_until(watched, || text(client, "/readyz")).await
 }
 
 /// Waits until the controller manager or the scheduler says that it is well.
 pub(crate) async fn wait_for_health(client: &Client, part: &mut Child) -> Result<(), TestbedError> {
-    wait_until(&mut [part], async || text(client, "/healthz").await).await
+    wait_until(&mut [part], || text(client, "/healthz")).await
 }
 
 /// Waits until pods can be admitted to the namespace `default`.
@@ -38,7 +38,10 @@ pub(crate) async fn wait_for_default_account(client: &Client, etcd: &mut Child) 
 }
 
 /// Asks again and again; gives up when one of the processes ends or time is up.
-async fn wait_until(watched: &mut [&mut Child], ask: impl AsyncFn() -> Result<(), String>) -> Result<(), TestbedError> {
+async fn wait_until<A>(watched: &mut [&mut Child], ask: impl Fn() -> A) -> Result<(), TestbedError>
+where
+    A: Future<Output = Result<(), String>>,
+{
     let deadline = Instant::now() + DEADLINE;
     let mut last = String::from("no answer");
     while Instant::now() < deadline {
