@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The outside world of Buildscaler: fakes of Kubernetes and Buildkite.
+//!
+//! The fakes are state machines without IO: a request and the time go in, a
+//! response comes out. They read no clock and open no socket; only
+//! [`loopback`] does, to serve them to real clients over HTTP.
+
+pub mod buildkite;
+pub mod fault;
+pub mod kubernetes;
+pub mod loopback;

@@ -1,0 +1,9 @@
+//! Serves the fakes over HTTP on 127.0.0.1, for clients that are real.
+//!
+//! The only place of this crate with a clock and sockets.
+
+pub mod buildkite;
+mod http;
+pub mod kubernetes;
+
+pub use http::{Shared, wall_clock};
