@@ -1,0 +1,120 @@
+//! What a decision costs, against decoding what it is made from.
+//!
+//! `cargo bench -p buildscaler-wire` prints the median time of a step and of
+//! decoding the same state from JSON, both for a fleet and for one a tenth of
+//! its size, and fails when a promise of `docs/benchmarks.md` is broken.
+
+mod fleet;
+
+use std::time::{Duration, Instant};
+
+use buildscaler_core::{Action, Command, CommandId, Config, Controller, Cursor, Input, Reason, Step, Timestamp};
+use buildscaler_wire::{Exchange, Surroundings};
+use fleet::Fleet;
+
+/// Timed runs of each kind; the median is reported.
+const RUNS: usize = 15;
+/// A step may cost this share of decoding its state.
+const SHARE: f64 = 1.0 / 20.0;
+/// Ten times the fleet may cost this many times as much.
+const GROWTH: f64 = 12.0;
+
+fn main() {
+    let large = measure(&Fleet {
+        pods: 10_000,
+        jobs: 50_000,
+        queues: 500,
+    });
+    let small = measure(&Fleet {
+        pods: 1_000,
+        jobs: 5_000,
+        queues: 50,
+    });
+    let share = large.step.as_secs_f64() / large.decode.as_secs_f64();
+    let growth = large.step.as_secs_f64() / small.step.as_secs_f64();
+    for (name, measured) in [
+        ("10,000 pods and agents, 50,000 jobs, 500 queues", &large),
+        ("a tenth of it", &small),
+    ] {
+        println!("{name}: decode {:.2?}, step {:.2?}", measured.decode, measured.step);
+    }
+    println!(
+        "step / decode = 1/{:.1} (promised: at most 1/{:.0})",
+        1.0 / share,
+        1.0 / SHARE
+    );
+    println!("ten times the fleet costs {growth:.1} times as much (promised: at most {GROWTH})");
+    if share > SHARE || growth > GROWTH {
+        eprintln!("a promise of docs/benchmarks.md is broken");
+        std::process::exit(1);
+    }
+}
+
+struct Measured {
+    decode: Duration,
+    step: Duration,
+}
+
+fn measure(fleet: &Fleet) -> Measured {
+    let pages = fleet.pages();
+    let mut decodes = Vec::new();
+    let mut steps = Vec::new();
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        let cluster = decode(Action::ObserveCluster, 1, &pages);
+        let look = decode(
+            Action::ObserveBuildkite {
+                grant: u32::MAX,
+                from: Cursor::START,
+            },
+            2,
+            &pages,
+        );
+        decodes.push(begun.elapsed());
+        steps.push(step(cluster, look));
+    }
+    Measured {
+        decode: median(decodes),
+        step: median(steps),
+    }
+}
+
+/// The step that does the whole work: the one that answers a complete look.
+fn step(cluster: Input, look: Input) -> Duration {
+    let mut controller = Controller::new(Config::default());
+    let now = Timestamp::from_millis(fleet::NOW);
+    controller.step(now, Input::Tick);
+    let asked: Step = controller.step(now, cluster);
+    assert!(matches!(asked.commands[0].action, Action::ObserveBuildkite { .. }));
+    let begun = Instant::now();
+    let step = controller.step(now, look);
+    let elapsed = begun.elapsed();
+    assert!(
+        !step.commands.is_empty(),
+        "the fleet of the benchmark leaves nothing to do"
+    );
+    elapsed
+}
+
+fn decode(action: Action, id: u64, pages: &fleet::Pages) -> Input {
+    let surroundings = Surroundings {
+        organization: "acme".into(),
+        namespace: None,
+    };
+    let now = Timestamp::from_millis(fleet::NOW);
+    let command = Command {
+        id: CommandId(id),
+        action,
+        reason: Reason::Interval,
+    };
+    let mut exchange = Exchange::begin(command, &surroundings, now);
+    while let Some(request) = exchange.next_request(now) {
+        exchange.absorb(Ok(pages.answer(&request.http)), now);
+    }
+    exchange.finish(now)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

@@ -1,0 +1,14 @@
+//! What is said to Buildkite's REST API.
+
+mod agents;
+mod builds;
+mod limits;
+mod link;
+mod look;
+mod request;
+mod rows;
+mod status;
+mod stop;
+
+pub(crate) use look::LookScript;
+pub(crate) use stop::StopScript;

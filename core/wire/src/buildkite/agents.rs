@@ -1,0 +1,85 @@
+//! From a page of agents to agents.
+
+use buildscaler_core::{Agent, AgentId, BuildkiteJobId, ConnectionState, Failure, Queue, Uid, labels};
+use serde::Deserialize;
+
+use super::rows::{lax, objects};
+use crate::date;
+
+#[derive(Deserialize)]
+struct AgentRow {
+    id: String,
+    #[serde(default, deserialize_with = "lax")]
+    hostname: Option<String>,
+    #[serde(default, deserialize_with = "lax")]
+    connection_state: Option<String>,
+    #[serde(default, deserialize_with = "lax")]
+    paused: Option<bool>,
+    #[serde(default, deserialize_with = "lax")]
+    queue: Option<String>,
+    #[serde(default, deserialize_with = "lax")]
+    meta_data: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lax")]
+    connected_at: Option<String>,
+    #[serde(default)]
+    job: Option<Held>,
+}
+
+/// The job an agent holds. Only that there is one matters, and its id.
+#[derive(Deserialize)]
+struct Held {
+    #[serde(default, deserialize_with = "lax")]
+    id: Option<String>,
+}
+
+/// Reads a page of agents. Everything but an agent's id may be missing or of
+/// another type; without the id the page is no good, since an agent that is
+/// left out looks like one that is dead (Invariant 4).
+pub(super) fn read(body: &[u8], agents: &mut Vec<Agent>) -> Result<(), Failure> {
+    for row in objects(body)? {
+        let row: AgentRow = serde_json::from_str(row.get()).map_err(|error| Failure::Malformed {
+            message: format!("an agent cannot be told: {error}"),
+        })?;
+        agents.push(row.into());
+    }
+    Ok(())
+}
+
+impl From<AgentRow> for Agent {
+    fn from(row: AgentRow) -> Self {
+        let tags = row.meta_data.unwrap_or_default();
+        let value = |tag: &str, key: &str| Some(tag.split_once('=').filter(|(name, _)| *name == key)?.1.to_owned());
+        let mut queues: Vec<Queue> = tags
+            .iter()
+            .filter_map(|tag| value(tag, labels::QUEUE_TAG))
+            .chain(row.queue)
+            .filter(|queue| !queue.is_empty())
+            .map(Queue::from)
+            .collect();
+        queues.sort_unstable();
+        queues.dedup();
+        if queues.is_empty() {
+            queues.push(Queue::from(labels::DEFAULT_QUEUE));
+        }
+        let pod_uid = tags
+            .iter()
+            .find_map(|tag| value(tag, labels::POD_UID_TAG))
+            .filter(|uid| !uid.is_empty());
+        Self {
+            id: AgentId::from(row.id),
+            hostname: row.hostname.filter(|hostname| !hostname.is_empty()),
+            state: match row.connection_state.as_deref() {
+                Some("connected") => ConnectionState::Connected,
+                Some("stopping") => ConnectionState::Stopping,
+                Some(_) | None => ConnectionState::Other,
+            },
+            // A job without an id is a job all the same: the agent is busy.
+            running: row.job.map(|held| BuildkiteJobId::from(held.id.unwrap_or_default())),
+            paused: row.paused == Some(true),
+            queues,
+            pod_uid: pod_uid.map(Uid::from),
+            tags,
+            connected_at: row.connected_at.as_deref().and_then(date::parse),
+        }
+    }
+}

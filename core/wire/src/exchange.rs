@@ -1,0 +1,89 @@
+//! One command of the core, as a conversation over HTTP.
+
+use buildscaler_core::{Action, Command, Input, Timestamp};
+
+use crate::buildkite::{LookScript, StopScript};
+use crate::kubernetes::{ClusterScript, WriteScript};
+use crate::transport::{Reply, Request};
+
+/// Where and as whom requests go. There is no secret in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The slug of the Buildkite organisation.
+    pub organization: String,
+    /// The only namespace looked at; none is all of them.
+    pub namespace: Option<String>,
+}
+
+/// The requests of one command and what was learnt from their replies.
+///
+/// Call [`next_request`](Self::next_request) and [`absorb`](Self::absorb) in
+/// turn until there is no further request, then [`finish`](Self::finish).
+/// Finishing early is safe: what was not seen is unknown, and a write that was
+/// handed out but not answered has an unknown fate.
+#[derive(Debug)]
+pub struct Exchange {
+    script: Script,
+}
+
+#[derive(Debug)]
+enum Script {
+    Cluster(ClusterScript),
+    Look(LookScript),
+    Stop(StopScript),
+    Write(WriteScript),
+}
+
+impl Exchange {
+    /// Begins to carry out `command`.
+    pub fn begin(command: Command, surroundings: &Surroundings, now: Timestamp) -> Self {
+        let id = command.id;
+        let script = match command.action {
+            Action::ObserveCluster => Script::Cluster(ClusterScript::begin(id, surroundings, now)),
+            Action::ObserveBuildkite { grant, from } => {
+                Script::Look(LookScript::begin(id, &surroundings.organization, grant, from, now))
+            }
+            Action::StopAgent { agent } => Script::Stop(StopScript::begin(id, &surroundings.organization, &agent)),
+            Action::CreatePod(create) => Script::Write(WriteScript::create(id, &create)),
+            Action::DeletePod {
+                namespace,
+                name,
+                uid,
+                grace_seconds,
+            } => Script::Write(WriteScript::delete(id, &namespace, &name, &uid, grace_seconds)),
+        };
+        Self { script }
+    }
+
+    /// The next request to send; none when there is nothing more to ask, or
+    /// while a reply is awaited.
+    pub fn next_request(&mut self, now: Timestamp) -> Option<Request> {
+        match &mut self.script {
+            Script::Cluster(script) => script.next_request(now),
+            Script::Look(script) => script.next_request(now),
+            Script::Stop(script) => script.next_request(),
+            Script::Write(script) => script.next_request(),
+        }
+    }
+
+    /// Takes the reply to the request handed out last. A reply to nothing is
+    /// ignored.
+    pub fn absorb(&mut self, reply: Reply, now: Timestamp) {
+        match &mut self.script {
+            Script::Cluster(script) => script.absorb(reply, now),
+            Script::Look(script) => script.absorb(reply, now),
+            Script::Stop(script) => script.absorb(reply, now),
+            Script::Write(script) => script.absorb(reply, now),
+        }
+    }
+
+    /// Ends the conversation with what the core waits for.
+    pub fn finish(self, _now: Timestamp) -> Input {
+        match self.script {
+            Script::Cluster(script) => script.finish(),
+            Script::Look(script) => script.finish(),
+            Script::Stop(script) => script.finish(),
+            Script::Write(script) => script.finish(),
+        }
+    }
+}

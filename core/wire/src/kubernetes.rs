@@ -1,0 +1,14 @@
+//! What is said to the Kubernetes API server.
+
+mod cluster;
+mod list;
+mod pod;
+mod request;
+mod status;
+mod template;
+mod write;
+
+pub(crate) use cluster::ClusterScript;
+pub use pod::pod;
+pub use template::template;
+pub(crate) use write::WriteScript;
