@@ -3,6 +3,7 @@
 //! Everything here is for tests and demonstrations, listens on 127.0.0.1 only
 //! and ends with the value that owns it. It decides nothing about scaling.
 
+pub mod agent;
 pub mod binaries;
 pub mod certificates;
 mod child;
