@@ -2,6 +2,8 @@
 
 use buildscaler_core::Timestamp;
 
+use crate::malformed::Malformed;
+
 /// The time that `text` says: RFC 3339, or Buildkite's older
 /// `2025-07-16 06:07:42 UTC`.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
@@ -10,6 +12,13 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         None => text.parse(),
     };
     parsed.ok().map(|time| Timestamp::from_millis(time.as_millisecond()))
+}
+
+/// The time that a field which is always there says.
+pub(crate) fn required(field: &str, text: &str) -> Result<Timestamp, Malformed> {
+    parse(text).ok_or_else(|| Malformed {
+        message: format!("its {field} is no date"),
+    })
 }
 
 #[cfg(test)]

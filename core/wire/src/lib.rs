@@ -25,8 +25,10 @@ mod buildkite;
 mod date;
 mod exchange;
 mod kubernetes;
+mod malformed;
 mod transport;
 
 pub use exchange::{Exchange, Surroundings};
 pub use kubernetes::{pod, template};
+pub use malformed::Malformed;
 pub use transport::{Api, Reply, Request, SendError, SendErrorKind};

@@ -2,12 +2,13 @@
 
 use buildscaler_core::{Agent, AgentId, BuildkiteJobId, ConnectionState, Failure, Queue, Uid, labels};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::rows::{lax, objects};
 use crate::date;
 
 #[derive(Deserialize)]
-struct AgentRow {
+struct AgentRow<'a> {
     id: String,
     #[serde(default, deserialize_with = "lax")]
     hostname: Option<String>,
@@ -21,12 +22,12 @@ struct AgentRow {
     meta_data: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lax")]
     connected_at: Option<String>,
-    #[serde(default)]
-    job: Option<Held>,
+    #[serde(borrow, default)]
+    job: Option<&'a RawValue>,
 }
 
 /// The job an agent holds. Only that there is one matters, and its id.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Held {
     #[serde(default, deserialize_with = "lax")]
     id: Option<String>,
@@ -37,7 +38,7 @@ struct Held {
 /// left out looks like one that is dead (Invariant 4).
 pub(super) fn read(body: &[u8], agents: &mut Vec<Agent>) -> Result<(), Failure> {
     for row in objects(body)? {
-        let row: AgentRow = serde_json::from_str(row.get()).map_err(|error| Failure::Malformed {
+        let row: AgentRow<'_> = serde_json::from_str(row.get()).map_err(|error| Failure::Malformed {
             message: format!("an agent cannot be told: {error}"),
         })?;
         agents.push(row.into());
@@ -45,8 +46,8 @@ pub(super) fn read(body: &[u8], agents: &mut Vec<Agent>) -> Result<(), Failure> 
     Ok(())
 }
 
-impl From<AgentRow> for Agent {
-    fn from(row: AgentRow) -> Self {
+impl From<AgentRow<'_>> for Agent {
+    fn from(row: AgentRow<'_>) -> Self {
         let tags = row.meta_data.unwrap_or_default();
         let value = |tag: &str, key: &str| Some(tag.split_once('=').filter(|(name, _)| *name == key)?.1.to_owned());
         let mut queues: Vec<Queue> = tags
@@ -74,7 +75,10 @@ impl From<AgentRow> for Agent {
                 Some(_) | None => ConnectionState::Other,
             },
             // A job without an id is a job all the same: the agent is busy.
-            running: row.job.map(|held| BuildkiteJobId::from(held.id.unwrap_or_default())),
+            running: row.job.map(|held| {
+                let held: Held = serde_json::from_str(held.get()).unwrap_or_default();
+                BuildkiteJobId::from(held.id.unwrap_or_default())
+            }),
             paused: row.paused == Some(true),
             queues,
             pod_uid: pod_uid.map(Uid::from),

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::request::{self, Kind};
 use super::status::{self, Verb};
 use crate::answer::unread;
+use crate::malformed::Malformed;
 use crate::transport::{Reply, Request};
 
 /// The most pages read of one list: 100,000 objects are no fleet of ours, but
@@ -35,7 +36,7 @@ pub(super) trait Row: DeserializeOwned {
     type Kept;
     /// The list's `kind`: an answer of another kind answers something else.
     const LIST: &'static str;
-    fn keep(self) -> Option<Self::Kept>;
+    fn keep(self) -> Result<Self::Kept, Malformed>;
 }
 
 #[derive(Deserialize)]
@@ -94,10 +95,9 @@ impl<T> Listing<T> {
             return Err(malformed(format!("a {} was asked for", R::LIST)));
         }
         for row in page.items {
-            let kept = row
-                .keep()
-                .ok_or_else(|| malformed(format!("a row of a {} lacks its uid, name or time", R::LIST)))?;
-            self.found.push(kept);
+            let kept = row.keep();
+            self.found
+                .push(kept.map_err(|error| malformed(format!("a row of a {}: {error}", R::LIST)))?);
         }
         self.turn(page.metadata.r#continue.filter(|token| !token.is_empty()))
     }

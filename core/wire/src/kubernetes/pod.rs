@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::list::Row;
 use crate::date;
+use crate::malformed::Malformed;
 
 mod stage;
 mod status;
@@ -19,10 +20,12 @@ use status::{Condition, ContainerStatus, Status};
 /// Letters of a hostname that the kubelet keeps.
 const HOSTNAME_LENGTH: usize = 63;
 
-/// The pod that this object is; none if it is no pod that an API server could
-/// have written.
-pub fn pod(pod: &Value) -> Option<Pod> {
-    PodRow::deserialize(pod).ok()?.into_pod()
+/// Reads a pod, as the API server writes it.
+///
+/// # Errors
+/// If it is no pod that an API server could have written.
+pub fn pod(pod: &Value) -> Result<Pod, Malformed> {
+    PodRow::deserialize(pod)?.into_pod()
 }
 
 /// A pod, without what is not needed: nothing else of it is kept in memory.
@@ -75,22 +78,22 @@ impl Row for PodRow {
     type Kept = Arc<Pod>;
     const LIST: &'static str = "PodList";
 
-    fn keep(self) -> Option<Self::Kept> {
+    fn keep(self) -> Result<Self::Kept, Malformed> {
         self.into_pod().map(Arc::new)
     }
 }
 
 impl PodRow {
-    fn into_pod(self) -> Option<Pod> {
+    fn into_pod(self) -> Result<Pod, Malformed> {
         let label = |key: &str| {
             let value = self.metadata.labels.as_ref()?.get(key)?;
             (!value.is_empty()).then_some(value.as_str())
         };
-        Some(Pod {
+        Ok(Pod {
             queue: label(labels::QUEUE).map(Queue::from),
             template_uid: label(labels::JOB_UID).map(Uid::from),
             template_hash: label(labels::TEMPLATE_HASH).map(TemplateHash::from),
-            created_at: date::parse(&self.metadata.creation_timestamp)?,
+            created_at: date::required("creationTimestamp", &self.metadata.creation_timestamp)?,
             deleting: self.metadata.deletion_timestamp.is_some(),
             stage: self.stage(),
             hostname: self.hostname(),

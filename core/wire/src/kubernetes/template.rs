@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use super::list::Row;
 use crate::date;
+use crate::malformed::Malformed;
 
-/// The Template that this Job is; none if it is no Job that an API server
-/// could have written.
-pub fn template(job: &Value) -> Option<Template> {
-    JobRow::deserialize(job).ok()?.into_template()
+/// Reads a Template from a Job, as the API server writes it.
+///
+/// # Errors
+/// If it is no Job that an API server could have written.
+pub fn template(job: &Value) -> Result<Template, Malformed> {
+    JobRow::deserialize(job)?.into_template()
 }
 
 /// A Job, without what is not needed.
@@ -74,18 +77,18 @@ impl Row for JobRow {
     type Kept = Arc<Template>;
     const LIST: &'static str = "JobList";
 
-    fn keep(self) -> Option<Self::Kept> {
+    fn keep(self) -> Result<Self::Kept, Malformed> {
         self.into_template().map(Arc::new)
     }
 }
 
 impl JobRow {
-    fn into_template(self) -> Option<Template> {
+    fn into_template(self) -> Result<Template, Malformed> {
         let Self { metadata, spec, status } = self;
-        let created_at = date::parse(&metadata.creation_timestamp)?;
+        let created_at = date::required("creationTimestamp", &metadata.creation_timestamp)?;
         let pod_template = PodTemplate(spec.template);
         let hash = pod_template.fingerprint();
-        Some(Template {
+        Ok(Template {
             uid: Uid::from(metadata.uid),
             namespace: metadata.namespace,
             name: metadata.name,
