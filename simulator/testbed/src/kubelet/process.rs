@@ -25,7 +25,9 @@ use super::workload::{ExitStatus, PodContext, Signals, Workload};
 const BOOTSTRAP: &str = include_str!("bootstrap.sh");
 
 /// Marks every process of a pod, whoever its parent is.
-const MARK: &str = "BUILDSCALER_TEST_POD";
+///
+/// The mark is the pod's folder: the uids of fakes are the same in every test.
+const MARK: &str = "BUILDSCALER_TEST_FOLDER";
 
 /// What a shell says when there is no such command.
 const NO_SUCH_COMMAND: ExitStatus = ExitStatus { code: 127 };
@@ -186,12 +188,10 @@ impl Shared {
             .env("BUILDKITE_BOOTSTRAP_SCRIPT_PATH", &self.bootstrap)
             // Streaming needs HTTP/2 without TLS, which the agent does not speak.
             .env("BUILDKITE_AGENT_PING_MODE", "poll-only")
-            .env(MARK, &pod.uid);
+            .env("BUILDSCALER_TEST_POD", &pod.uid)
+            .env(MARK, &folder);
         let child = Child::spawn("buildkite-agent", command, &folder.join("log")).await?;
-        Ok(Some(Agent {
-            child,
-            pod: pod.uid.clone(),
-        }))
+        Ok(Some(Agent { child, folder }))
     }
 
     fn command(&self, hostname: &str) -> Command {
@@ -225,7 +225,7 @@ fn arguments(pod: &PodContext) -> Option<Vec<String>> {
 /// A running agent and all that it started; dropping it is SIGKILL for all of them.
 struct Agent {
     child: Child,
-    pod: String,
+    folder: PathBuf,
 }
 
 impl Agent {
@@ -244,7 +244,7 @@ impl Drop for Agent {
     /// The agent goes first, so that it cannot report how the others end.
     fn drop(&mut self) {
         self.child.signal(Signal::KILL);
-        for process in marked(&self.pod) {
+        for process in marked(&self.folder) {
             // It may have ended meanwhile.
             let _ = kill_process(process, Signal::KILL);
         }
@@ -253,8 +253,8 @@ impl Drop for Agent {
 
 /// Finds the processes of a pod. The agent puts each build into a process group
 /// of its own, and an orphan has lost its parent; only the environment stays.
-fn marked(pod: &str) -> Vec<Pid> {
-    let mark = format!("{MARK}={pod}");
+fn marked(folder: &Path) -> Vec<Pid> {
+    let mark = format!("{MARK}={}", folder.display());
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
