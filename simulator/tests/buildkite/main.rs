@@ -1,6 +1,13 @@
 //! What the fake Buildkite has in common with the real one, one behaviour a
 //! test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may die of what it did not expect"
+)]
+
 mod agent_api;
 mod blind_spots;
 mod builds;
