@@ -1,3 +1,5 @@
 //! The in-cluster controller.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    buildscaler_runtime_async::main()
+}

@@ -1,0 +1,154 @@
+//! The loop: inputs to the core, commands to the network.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildscaler_core::{Action, Command, Controller, Input, Step, Timestamp};
+use buildscaler_wire::{Exchange, Surroundings};
+use thiserror::Error;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::journal::{Journal, Subject};
+use crate::settings::Settings;
+use crate::transport::Transport;
+use crate::watcher::{Mirrors, Watcher};
+
+/// How long commands in flight may take to end once shutdown was asked for.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Why the controller had to give up.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A task panicked. What it knew is lost, so the process had better begin
+    /// again: the core does not mind (Invariant 31).
+    #[error("a task of the controller failed: {0}")]
+    Task(#[from] JoinError),
+}
+
+/// Sees every step as it is taken: the time, the step, and the controller
+/// after it.
+pub trait Observer {
+    /// Called after each step, before its commands are carried out.
+    fn stepped(&mut self, now: Timestamp, step: &Step, controller: &Controller);
+}
+
+impl Observer for () {
+    fn stepped(&mut self, _now: Timestamp, _step: &Step, _controller: &Controller) {}
+}
+
+/// Runs the controller until `shutdown` resolves and its commands have ended.
+///
+/// The loop decides nothing: it carries inputs to the core and commands to the
+/// network. An API that is down is no reason to end.
+pub async fn run(
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+    mut observer: impl Observer,
+) -> Result<(), RunError> {
+    let Settings {
+        config,
+        surroundings,
+        transport,
+    } = settings;
+    let clock = Arc::new(Clock::new());
+    let mut watcher = Watcher::start(
+        &transport,
+        &clock,
+        surroundings.namespace.as_deref(),
+        config.sync_interval,
+    );
+    let errand = Arc::new(Errand {
+        transport,
+        surroundings,
+        clock: Arc::clone(&clock),
+        mirrors: Arc::clone(watcher.mirrors()),
+    });
+    let mut controller = Controller::new(config);
+    let mut journal = Journal::default();
+    let mut running = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    let mut farewell: Option<Instant> = None;
+    let mut input = Input::Tick;
+    loop {
+        let now = clock.now();
+        let looked = matches!(input, Input::Buildkite { .. });
+        let step = controller.step(now, input);
+        journal.step(&step, looked.then(|| controller.report()));
+        observer.stepped(now, &step, &controller);
+        if step.finished {
+            return Ok(());
+        }
+        for command in step.commands {
+            running.spawn(Arc::clone(&errand).carry_out(command));
+        }
+        input = tokio::select! {
+            () = &mut shutdown, if farewell.is_none() => {
+                farewell = Some(Instant::now() + FAREWELL);
+                Input::Shutdown
+            }
+            Some(answer) = running.join_next() => answer?,
+            view = watcher.changed(), if farewell.is_none() => Input::Cluster { id: None, view: view? },
+            () = clock.sleep_until(step.wake.at) => Input::Tick,
+            () = until(farewell) => {
+                tracing::warn!(commands = running.len(), "ending while commands are in flight");
+                return Ok(());
+            }
+        };
+    }
+}
+
+/// Waits for the end of the farewell, if there is one.
+async fn until(farewell: Option<Instant>) {
+    match farewell {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What it takes to carry out commands.
+#[derive(Debug)]
+struct Errand {
+    transport: Arc<Transport>,
+    surroundings: Surroundings,
+    clock: Arc<Clock>,
+    mirrors: Arc<Mirrors>,
+}
+
+impl Errand {
+    /// Carries out one command, from the mirrors if that can be.
+    async fn carry_out(self: Arc<Self>, command: Command) -> Input {
+        let subject = Subject::of(&command);
+        let begun = Instant::now();
+        let answer = match self.answer_from_mirrors(&command).await {
+            Some(answer) => answer,
+            None => self.exchange(command).await,
+        };
+        subject.ended(&answer, begun.elapsed());
+        answer
+    }
+
+    async fn answer_from_mirrors(&self, command: &Command) -> Option<Input> {
+        match &command.action {
+            Action::ObserveCluster => Some(Input::Cluster {
+                id: Some(command.id),
+                view: self.mirrors.look().await?,
+            }),
+            Action::ObserveBuildkite { .. }
+            | Action::CreatePod(_)
+            | Action::StopAgent { .. }
+            | Action::DeletePod { .. } => None,
+        }
+    }
+
+    async fn exchange(&self, command: Command) -> Input {
+        let mut exchange = Exchange::begin(command, &self.surroundings, self.clock.now());
+        while let Some(request) = exchange.next_request(self.clock.now()) {
+            let reply = self.transport.send(request).await;
+            exchange.absorb(reply, self.clock.now());
+        }
+        exchange.finish(self.clock.now())
+    }
+}

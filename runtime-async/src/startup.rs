@@ -1,0 +1,120 @@
+//! From the command line to the running controller.
+
+use std::process::ExitCode;
+
+use buildscaler_args::ControllerArgs;
+use buildscaler_core::Config;
+use buildscaler_wire::Surroundings;
+use clap::Parser;
+use thiserror::Error;
+
+use crate::log;
+use crate::run::{RunError, run};
+use crate::settings::{Settings, SettingsError};
+use crate::shutdown::Signals;
+use crate::whereabouts::{self, WhereaboutsError};
+
+/// The exit code of a command line or configuration that cannot work; clap's.
+const UNUSABLE: u8 = 2;
+
+/// Keeps the right number of Buildkite agent pods on a Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "buildscaler", version)]
+struct Args {
+    #[command(flatten)]
+    controller: ControllerArgs,
+}
+
+/// Why the process cannot go on.
+#[derive(Debug, Error)]
+enum StartupError {
+    #[error(transparent)]
+    Whereabouts(#[from] WhereaboutsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("the operating system refuses what the controller needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// The whole program: reads the command line and runs until it is told to end.
+///
+/// One thread does: the controller waits for the network nearly always, and
+/// memory is paid for all the time.
+pub fn main() -> ExitCode {
+    crate::install_tls();
+    let args = Args::parse().controller;
+    log::start(args.log_format, args.verbose);
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartupError::from)
+        .and_then(|runtime| {
+            let ended = runtime.block_on(control(&args));
+            // A name that is still being resolved must not hold up the end.
+            runtime.shutdown_background();
+            ended
+        });
+    match ended {
+        Ok(()) => {
+            tracing::info!("ended");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            match error {
+                StartupError::Whereabouts(_) | StartupError::Settings(_) => ExitCode::from(UNUSABLE),
+                StartupError::Run(_) | StartupError::System(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+async fn control(args: &ControllerArgs) -> Result<(), StartupError> {
+    let signals = Signals::catch()?;
+    let cluster = whereabouts::cluster(args.kubeconfig())?;
+    announce(args, &cluster);
+    let surroundings = Surroundings {
+        organization: args.buildkite_org.clone(),
+        namespace: args.namespace().map(str::to_owned),
+    };
+    let settings = Settings::new(
+        Config::from(args),
+        surroundings,
+        &cluster,
+        &args.buildkite_api_url,
+        &args.token,
+    )?;
+    Ok(run(settings, signals.requested(), ()).await?)
+}
+
+/// Says what was understood, without secrets.
+fn announce(args: &ControllerArgs, cluster: &kube::Config) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        organization = args.buildkite_org,
+        namespace = args.namespace().unwrap_or("(all)"),
+        cluster = cluster.cluster_url.host().unwrap_or_default(),
+        buildkite = args.buildkite_api_url,
+        sync_interval = args.sync_interval.as_secs(),
+        idle_timeout = args.disconnect_after_idle_timeout.as_secs(),
+        agent_startup_timeout = args.agent_startup_timeout.as_secs(),
+        max_active_builds = args.max_active_builds,
+        max_pods = args.max_pods,
+        max_agent_lifetime = args.max_agent_lifetime.map(|lifetime| lifetime.as_secs()),
+        "buildscaler begins"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+}
