@@ -282,9 +282,11 @@ impl Worker {
     }
 }
 
-/// Sends heartbeats until one is refused or patience runs out.
+/// Sends heartbeats, the first after an interval as the real agent does, until
+/// one is refused or patience runs out.
 async fn beat(api: &Api, session: &Session) -> CallError {
     loop {
+        sleep(session.heartbeat).await;
         let body = json!({"sent_at": Timestamp::now().to_string()});
         let sent = api
             .call(
@@ -298,7 +300,6 @@ async fn beat(api: &Api, session: &Session) -> CallError {
         if let Err(failed) = sent {
             return failed;
         }
-        sleep(session.heartbeat).await;
     }
 }
 
