@@ -6,7 +6,7 @@ use std::path::Path;
 
 use buildscaler_testbed::ControlPlane;
 use buildscaler_testbed::control_plane::Options;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 
@@ -87,6 +87,26 @@ async fn a_user_without_a_role_is_refused() {
         "{refusal}"
     );
     assert!(refusal.to_string().contains("somebody"), "{refusal}");
+    plane.stop().await.expect("stopped");
+}
+
+#[tokio::test]
+#[cfg_attr(not(have_go), ignore = "needs Go to build the real control plane")]
+async fn pods_get_a_service_account_where_it_is_asked_for() {
+    let options = Options {
+        service_account_admission: true,
+        ..Options::default()
+    };
+    let plane = ControlPlane::start(options).await.expect("a control plane");
+    let pods: Api<Pod> = Api::namespaced(plane.client(), "default");
+    let pod = serde_json::json!({
+        "metadata": {"name": "with-account"},
+        "spec": {"containers": [{"name": "agent", "image": "any"}]},
+    });
+    let pod = serde_json::from_value(pod).expect("a pod");
+    let pod = pods.create(&PostParams::default(), &pod).await.expect("created");
+    let account = pod.spec.and_then(|spec| spec.service_account_name);
+    assert_eq!(account.as_deref(), Some("default"));
     plane.stop().await.expect("stopped");
 }
 

@@ -51,7 +51,7 @@ impl Workload for Obedient {
 }
 
 pub(crate) enum Cluster {
-    Real(ControlPlane),
+    Real(Box<ControlPlane>),
     Fake(KubernetesServer),
 }
 
@@ -68,7 +68,7 @@ impl Bed {
         let plane = ControlPlane::start(control_plane::Options::default()).await;
         let plane = plane.expect("a control plane");
         let client = plane.client();
-        Self::new(Cluster::Real(plane), client).await
+        Self::new(Cluster::Real(Box::new(plane)), client).await
     }
 
     pub(crate) async fn fake() -> Self {
