@@ -41,7 +41,11 @@ pub(crate) fn on_create(resource: Resource, object: &mut Value) {
             default(object, "type", "Opaque");
         }
         Resource::LimitRanges => limit_range(object),
-        Resource::ResourceQuotas => object["status"] = json!({}),
+        // What is used is counted when it matters, and not kept in the status.
+        Resource::ResourceQuotas => {
+            let hard = object["spec"]["hard"].clone();
+            object["status"] = json!({ "hard": hard });
+        }
         Resource::Nodes => {
             default(object, "spec", json!({}));
             default(object, "status", json!({}));

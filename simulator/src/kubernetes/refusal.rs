@@ -146,6 +146,17 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(resource, name)
     }
 
+    /// A precondition of a delete does not hold; the message names the kind, not the resource.
+    pub(crate) fn precondition(resource: Resource, name: &str, why: &str) -> Self {
+        let mut refusal = Self::conflict(resource, name, why);
+        refusal.message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            resource.qualified_kind()
+        );
+        refusal.details["kind"] = json!(resource.facts().kind);
+        refusal
+    }
+
     pub(crate) fn stale(resource: Resource, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(resource, name, why)

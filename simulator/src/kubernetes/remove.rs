@@ -151,6 +151,10 @@ impl FakeKubernetes {
             | Resource::SelfSubjectAccessReviews => mark_until(now, &mut object, 0),
         };
         if mark == Mark::Done && items(&object, &["metadata", "finalizers"]).is_empty() {
+            // A pod is marked first even where it goes at once, and watches see both.
+            if resource == Resource::Pods && object != *old {
+                self.store.write(resource, object);
+            }
             return match self.store.remove(resource, key) {
                 Some(last) => Ok(Deleted::Gone(last)),
                 None => Err(Refusal::not_found(resource, &key.name)),
@@ -203,7 +207,7 @@ fn mark_pod(now: Timestamp, pod: &mut Value, asked: Option<i64>) -> Mark {
             return if old == 0 { Mark::Done } else { Mark::Waits };
         }
         let deadline = time::from_text(text(pod, &["metadata", "deletionTimestamp"])).unwrap_or(now);
-        let deadline = deadline.before(time::seconds(old - new));
+        let deadline = deadline.before(time::seconds(old - new)).max(now);
         pod["metadata"]["deletionTimestamp"] = json!(time::to_text(deadline));
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(new);
         return if new == 0 { Mark::Done } else { Mark::Waits };
@@ -300,10 +304,11 @@ impl DeleteOptions {
         let name = own("name");
         if let Some(uid) = self.uid.as_deref().filter(|&uid| uid != own("uid")) {
             let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "the UID in the precondition ({uid}) does not match the UID in record ({}). \
+                 The object might have been deleted and then recreated",
                 own("uid")
             );
-            return Err(Refusal::conflict(resource, name, &why));
+            return Err(Refusal::precondition(resource, name, &why));
         }
         if let Some(version) = self
             .version
@@ -311,10 +316,11 @@ impl DeleteOptions {
             .filter(|&version| version != own("resourceVersion"))
         {
             let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
+                 The object might have been modified",
                 own("resourceVersion")
             );
-            return Err(Refusal::conflict(resource, name, &why));
+            return Err(Refusal::precondition(resource, name, &why));
         }
         Ok(())
     }

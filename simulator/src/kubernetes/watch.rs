@@ -26,6 +26,8 @@ pub struct Subscription {
     namespace: String,
     selection: Selection,
     version: u64,
+    /// The newest version that the client can know of.
+    told: u64,
     bookmarks: bool,
     next_bookmark: Timestamp,
     ends: Timestamp,
@@ -119,10 +121,17 @@ impl FakeKubernetes {
                 .filter_map(|change| watch.event(change)),
         );
         watch.version = self.store.version();
+        if !events.is_empty() {
+            watch.told = watch.version;
+        }
         watch.ended = now >= watch.ends;
         if watch.bookmarks && (watch.ended || now >= watch.next_bookmark) {
             watch.next_bookmark = now.after(self.settings.bookmark_every);
-            events.push(watch.bookmark(watch.version, false));
+            // A bookmark that says nothing new is not sent.
+            if watch.told < watch.version {
+                watch.told = watch.version;
+                events.push(watch.bookmark(watch.version, false));
+            }
         }
         events
     }
@@ -161,6 +170,7 @@ impl FakeKubernetes {
             namespace: call.namespace.clone(),
             selection,
             version: asked,
+            told: asked,
             bookmarks: call.flag("allowWatchBookmarks"),
             next_bookmark: now.after(self.settings.bookmark_every),
             ends: now.after(timeout.map_or(self.settings.watch_timeout, seconds)),

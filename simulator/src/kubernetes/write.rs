@@ -272,7 +272,11 @@ fn check_identity(resource: Resource, key: &Key, old: &Value, new: &Value) -> Re
     }
     if !field("uid").is_empty() && field("uid") != text(old, &["metadata", "uid"]) {
         let why = format!(
-            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            resource.facts().plural,
+            key.namespace,
+            key.name,
             field("uid"),
             text(old, &["metadata", "uid"])
         );

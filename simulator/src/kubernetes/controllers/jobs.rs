@@ -238,8 +238,8 @@ fn count(fake: &mut FakeKubernetes, pods: &mut Pods, pod: Arc<Value>) {
     let tracked = items(&pod, &["metadata", "finalizers"])
         .iter()
         .any(|finalizer| finalizer == TRACKING);
-    let ended = is_terminating(&pod) && pod["metadata"]["deletionGracePeriodSeconds"] == 0;
-    if is_finished_pod(&pod) || ended {
+    // Unless the Job says otherwise, a pod that is being deleted counts as one that failed.
+    if is_finished_pod(&pod) || is_terminating(&pod) {
         // The finalizer is there so that each end is counted once.
         if tracked {
             if text(&pod, &["status", "phase"]) == "Succeeded" {
@@ -249,7 +249,7 @@ fn count(fake: &mut FakeKubernetes, pods: &mut Pods, pod: Arc<Value>) {
             }
             untrack(fake, &pod, false);
         }
-    } else if !is_terminating(&pod) {
+    } else {
         pods.active.push(pod);
     }
 }

@@ -8,6 +8,7 @@ mod jobs;
 mod namespaces;
 mod pod_gc;
 mod scheduler;
+mod taints;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Controllers {
     pub garbage: bool,
     /// Removes pods whose node object is gone.
     pub pod_gc: bool,
+    /// Deletes pods from nodes that they do not tolerate.
+    pub taints: bool,
     /// Empties and removes namespaces that are being deleted.
     pub namespaces: bool,
 }
@@ -40,6 +43,7 @@ impl Controllers {
         jobs: false,
         garbage: false,
         pod_gc: false,
+        taints: false,
         namespaces: false,
     };
 }
@@ -51,6 +55,7 @@ impl Default for Controllers {
             jobs: true,
             garbage: true,
             pod_gc: true,
+            taints: true,
             namespaces: true,
         }
     }
@@ -63,6 +68,7 @@ pub(super) struct Progress {
     jobs: jobs::JobController,
     garbage: garbage::GarbageCollector,
     pod_gc: pod_gc::PodGc,
+    taints: taints::TaintManager,
     namespaces: namespaces::Namespaces,
 }
 
@@ -112,6 +118,7 @@ impl Progress {
         self.jobs.follow(fake, touched, now);
         self.garbage.follow(touched);
         self.pod_gc.follow(fake, touched, now);
+        self.taints.follow(fake, touched, now);
         self.namespaces.follow(touched);
         if on.scheduler {
             self.scheduler.run(fake, now);
@@ -121,9 +128,10 @@ impl Progress {
             self.garbage.run(fake, now);
         }
         let pods = if on.pod_gc { self.pod_gc.run(fake, now) } else { None };
+        let taints = if on.taints { self.taints.run(fake, now) } else { None };
         if on.namespaces {
             self.namespaces.run(fake, now);
         }
-        [jobs, pods].into_iter().flatten().min()
+        [jobs, pods, taints].into_iter().flatten().min()
     }
 }

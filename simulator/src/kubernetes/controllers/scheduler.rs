@@ -7,6 +7,7 @@ use buildscaler_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::Touched;
+use super::taints::tolerates;
 use crate::kubernetes::admission::quantity;
 use crate::kubernetes::objects::{condition_is_true, is_finished_pod, is_terminating, items, set_condition, text};
 use crate::kubernetes::resource::Resource;
@@ -154,12 +155,6 @@ fn fits(pod: &Value, node: &Value) -> bool {
         && selected
         && tolerated
         && !is_terminating(node)
-}
-
-fn tolerates(toleration: &Value, taint: &Value) -> bool {
-    let key = toleration["key"].is_null() || toleration["key"] == taint["key"];
-    let effect = toleration["effect"].is_null() || toleration["effect"] == taint["effect"];
-    key && effect && (toleration["operator"] == "Exists" || text(toleration, &["value"]) == text(taint, &["value"]))
 }
 
 impl Amount {

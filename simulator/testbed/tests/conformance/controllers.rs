@@ -89,7 +89,7 @@ async fn b2_a_pod_with_the_labels_dies(target: Target) {
     doomed_is_gone(&target, &job).await;
     let mut busy = bound_pod("busy", &target.own("nowhere"));
     busy["metadata"]["labels"] = json!({ "batch.kubernetes.io/controller-uid": job["metadata"]["uid"] });
-    target.admin.post(&target.pods(), &busy).await.object();
+    let created = target.admin.post(&target.pods(), &busy).await.object();
     let running = json!({ "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } });
     target
         .admin
@@ -106,10 +106,14 @@ async fn b2_a_pod_with_the_labels_dies(target: Target) {
         (&owner["uid"], &owner["controller"]),
         (&job["metadata"]["uid"], &json!(true))
     );
-    assert_eq!(
-        adopted["metadata"]["finalizers"],
-        json!(["batch.kubernetes.io/job-tracking"])
-    );
+    // It was tracked from its adoption until just before it was killed.
+    let version = created["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    let query = format!("watch=true&timeoutSeconds=2&fieldSelector=metadata.name%3Dbusy&resourceVersion={version}");
+    let events = target.admin.watch(&format!("{}?{query}", target.pods())).await;
+    let tracked =
+        |event: &Value| event["object"]["metadata"]["finalizers"] == json!(["batch.kubernetes.io/job-tracking"]);
+    assert!(events.iter().any(tracked), "{events:?}");
+    assert_eq!(adopted["metadata"]["finalizers"], Value::Null);
 }
 
 async fn b3_a_manual_selector_claims_by_the_users_labels(target: Target) {

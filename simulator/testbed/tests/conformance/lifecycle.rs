@@ -39,12 +39,15 @@ async fn a6_a_wrong_uid_is_a_conflict(target: Target) {
         .await
         .refused(409, "Conflict");
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    let why = format!("Precondition failed: UID in precondition: {other}, UID in object meta: {uid}");
+    let why = format!(
+        "the UID in the precondition ({other}) does not match the UID in record ({uid}). \
+         The object might have been deleted and then recreated"
+    );
     assert_eq!(
         status["message"],
-        format!("Operation cannot be fulfilled on pods \"p\": {why}")
+        format!("Operation cannot be fulfilled on Pod \"p\": {why}")
     );
-    assert_eq!(status["details"], json!({ "name": "p", "kind": "pods" }));
+    assert_eq!(status["details"], json!({ "name": "p", "kind": "Pod" }));
     let options = json!({ "preconditions": { "uid": uid } });
     target.admin.delete(&target.pod("p"), &options).await.object();
     target.gone(&target.pod("p")).await;
@@ -63,10 +66,15 @@ async fn a6_a_stale_version_is_a_conflict(target: Target) {
         .delete(&target.pod("p"), &version(&old))
         .await
         .refused(409, "Conflict");
-    let message = status["message"].as_str().unwrap_or_default();
-    assert!(
-        message.contains("Precondition failed: ResourceVersion in precondition: "),
-        "{message}"
+    let why = format!(
+        "the ResourceVersion in the precondition ({}) does not match the ResourceVersion in record ({}). \
+         The object might have been modified",
+        old["metadata"]["resourceVersion"].as_str().unwrap_or_default(),
+        new["metadata"]["resourceVersion"].as_str().unwrap_or_default()
+    );
+    assert_eq!(
+        status["message"],
+        format!("Operation cannot be fulfilled on Pod \"p\": {why}")
     );
     target.admin.delete(&target.pod("p"), &version(&new)).await.object();
 }

@@ -20,7 +20,9 @@ mod versions;
 use libtest_mimic::Arguments;
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Checks mostly wait, so that more of them than there are cores can run at a time.
+    arguments.test_threads.get_or_insert(12);
     let suite = suite::Suite::new();
     let trials = suite.trials();
     let conclusion = libtest_mimic::run(&arguments, trials);
