@@ -19,4 +19,5 @@ mod paging;
 mod permissions;
 mod rate_limits;
 mod stops;
+mod wire;
 mod world;
