@@ -1,0 +1,42 @@
+//! The cases, by what they are about.
+
+mod access;
+mod burst;
+mod crowd;
+mod outages;
+mod process;
+mod startup;
+mod templates;
+
+use libtest_mimic::Trial;
+
+use crate::harness::Suite;
+
+/// All cases, the longest first.
+pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
+    vec![
+        suite.case(
+            "an_outage_of_buildkite_costs_no_pod_and_is_over_when_it_is_over",
+            outages::buildkite,
+        ),
+        suite.case_alone("an_outage_of_kubernetes_costs_no_build", outages::kubernetes),
+        suite.case("a_hundred_and_twenty_agents_are_two_pages", crowd::two_pages),
+        suite.case("a_burst_gets_a_pod_per_build_and_all_go", burst::twelve_builds),
+        suite.case("one_build_gets_one_pod_and_the_pod_goes", burst::one_build),
+        suite.case("a_killed_controller_leaves_no_duplicates", process::killed),
+        suite.case("two_controllers_make_no_more_pods_than_one", process::twins),
+        suite.case("sigterm_ends_the_controller_and_leaves_the_pods", process::terminated),
+        suite.case("a_replaced_template_drains_its_pods", templates::replaced),
+        suite.case("a_deleted_template_drains_its_pods", templates::deleted),
+        suite.case("the_oldest_of_two_templates_serves_a_queue", templates::contested),
+        suite.case("a_template_that_is_no_template_is_refused", templates::refused),
+        suite.case("a_pod_is_not_adopted_by_its_job", templates::not_adopted),
+        suite.case(
+            "an_agent_that_never_connects_is_given_its_time",
+            startup::never_connects,
+        ),
+        suite.case_alone("no_namespace_means_all_namespaces", access::namespaces),
+        suite.case("a_missing_right_is_named_and_then_noticed", access::rights),
+        suite.case("a_token_is_shown_to_nobody", access::secrets),
+    ]
+}

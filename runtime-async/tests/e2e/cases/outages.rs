@@ -1,0 +1,112 @@
+//! Times in which Buildkite or Kubernetes cannot be asked.
+
+use std::time::Duration;
+
+use buildscaler_simulator::buildkite::FakeBuildkite;
+use buildscaler_simulator::fault::{Effect, Fault, Pages};
+use http::StatusCode;
+
+use crate::harness::{Launch, PATIENCE, Template, World, throughout, within};
+
+const INTERVAL: u64 = 2;
+/// More than two tries, whatever the back-off.
+const A_WHILE: Duration = Duration::from_secs(4);
+const EVERYTHING: &str = "/v2/*";
+const AGENTS: &str = "/v2/*/agents";
+
+pub(crate) async fn buildkite(world: &World) {
+    world.apply(&Template::new("bash-job", "bash")).await;
+    let launch = Launch {
+        interval: INTERVAL,
+        ..world.launch()
+    };
+    world.start(launch).await;
+    let builds = world.build("bash", 2, Duration::from_secs(50));
+    world.until_all_run(&builds).await;
+
+    for fault in [
+        Fault::on(AGENTS, Effect::Truncate(Pages::Unlinked)),
+        Fault::on(AGENTS, Effect::Cut(100)),
+        Fault::on(EVERYTHING, Effect::Garble),
+        Fault::on(EVERYTHING, Effect::Drop),
+    ] {
+        world.fault(fault);
+        untouched(world, A_WHILE).await;
+        world.fake().mend();
+    }
+    storm(world).await;
+    world.fault(Fault::on(EVERYTHING, Effect::Refuse(StatusCode::INTERNAL_SERVER_ERROR)));
+    let late = world.build("bash", 2, Duration::from_secs(1));
+    untouched(world, A_WHILE).await;
+    assert_eq!(world.home.pods.ours().len(), 2, "a pod was made without knowing");
+    world.fake().mend();
+    let served = async || world.home.pods.ours().len() > 2;
+    within(
+        Duration::from_secs(3 * INTERVAL),
+        "the controller is back at work",
+        served,
+    )
+    .await;
+
+    world.until_all_passed(&late).await;
+    world.until_all_passed(&builds).await;
+    world.until_no_pod_left().await;
+}
+
+/// Others use up the limit, three windows in a row.
+async fn storm(world: &World) {
+    world.fake().inner_mut().limits.window = Duration::from_secs(5);
+    for _ in 0..3 {
+        let seen = requests(world);
+        let limit = world.fake().inner().limits.organization;
+        world.fake().inner_mut().spend_requests_of_others(world.now(), limit);
+        within(PATIENCE, "the limit is over", async || {
+            let answers = statuses(world, seen);
+            answers.last().is_some_and(StatusCode::is_success)
+        })
+        .await;
+        // Before the reset the answer would have been another 429.
+        let refused = statuses(world, seen)
+            .iter()
+            .filter(|status| !status.is_success())
+            .count();
+        assert!(refused <= 1, "asked {refused} times before the limit was reset");
+        untouched(world, Duration::ZERO).await;
+    }
+    world.fake().inner_mut().limits.window = FakeBuildkite::default().limits.window;
+}
+
+fn requests(world: &World) -> usize {
+    world.fake().inner().observed().requests().len()
+}
+
+fn statuses(world: &World, since: usize) -> Vec<StatusCode> {
+    let fake = world.fake();
+    let later = fake.inner().observed().requests().iter().skip(since);
+    later.map(|observed| observed.status).collect()
+}
+
+/// No pod is deleted and no agent is stopped.
+async fn untouched(world: &World, time: Duration) {
+    let untouched = async || {
+        let pods = world.home.pods.ours();
+        pods.iter().all(|pod| pod.leaving.is_none()) && world.stops() == 0
+    };
+    assert!(untouched().await);
+    throughout(time, "no pod is touched", untouched).await;
+}
+
+pub(crate) async fn kubernetes(world: &World) {
+    world.apply(&Template::new("bash-job", "bash")).await;
+    let controller = world.start_default().await;
+    let builds = world.build("bash", 4, Duration::from_secs(20));
+    world.until_all_run(&builds).await;
+    world.cluster.restart_api_server().await;
+    assert!(controller.runs().await, "the controller did not outlive the outage");
+    let late = world.build("bash", 2, Duration::from_secs(1));
+    world.until_all_passed(&late).await;
+    world.until_all_passed(&builds).await;
+    world.until_no_pod_left().await;
+    let pods = world.home.pods.ours();
+    assert!(pods.len() <= 6, "{} pods for 6 builds", pods.len());
+}

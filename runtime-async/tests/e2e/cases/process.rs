@@ -1,0 +1,41 @@
+//! Controllers that end, that are killed, and that are two.
+
+use std::time::Duration;
+
+use crate::harness::{ENDS_WITHIN, PATIENCE, Template, World, within};
+
+pub(crate) async fn killed(world: &World) {
+    world.apply(&Template::new("bash-job", "bash")).await;
+    let first = world.start_default().await;
+    let builds = world.build("bash", 10, Duration::from_secs(4));
+    within(PATIENCE, "a pod appears", async || !world.home.pods.ours().is_empty()).await;
+    first.kill().await;
+    world.start_default().await;
+    world.until_all_passed(&builds).await;
+    world.until_no_pod_left().await;
+    let pods = world.home.pods.ours().len();
+    assert!(pods <= 10, "{pods} pods for 10 builds");
+}
+
+pub(crate) async fn twins(world: &World) {
+    world.apply(&Template::new("bash-job", "bash")).await;
+    world.start_default().await;
+    world.start_default().await;
+    let builds = world.build("bash", 8, Duration::from_secs(4));
+    world.until_all_passed(&builds).await;
+    world.until_no_pod_left().await;
+    let pods = world.home.pods.ours().len();
+    assert!(pods <= 8, "{pods} pods for 8 builds");
+}
+
+pub(crate) async fn terminated(world: &World) {
+    world.apply(&Template::new("bash-job", "bash")).await;
+    let controller = world.start_default().await;
+    let builds = world.build("bash", 2, Duration::from_secs(8));
+    world.until_all_run(&builds).await;
+    let status = controller.terminate(ENDS_WITHIN).await;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    world.until_all_passed(&builds).await;
+    let pods = world.home.pods.ours();
+    assert!(pods.iter().all(|pod| pod.leaving.is_none()), "{pods:?}");
+}

@@ -1,0 +1,42 @@
+//! Pods whose agent never connects.
+
+use std::time::Duration;
+
+use crate::harness::{Image, Launch, PATIENCE, Template, World, within};
+
+const STARTUP_TIMEOUT: u64 = 8;
+
+pub(crate) async fn never_connects(world: &World) {
+    let template = Template::new("bash-job", "bash").image(Image::Mute);
+    world.apply(&template).await;
+    let launch = Launch {
+        startup_timeout: STARTUP_TIMEOUT,
+        ..world.launch()
+    };
+    world.start(launch).await;
+    world.build("bash", 1, Duration::from_secs(1));
+    within(PATIENCE, "the pod is given up", async || {
+        world.home.pods.ours().iter().any(|pod| pod.leaving.is_some())
+    })
+    .await;
+    let pods = world.home.pods.ours();
+    assert_eq!(pods.len(), 1, "a second pod was made while the first was starting");
+    let waited = pods[0].leaving.expect("just seen") - pods[0].appeared;
+    // The controller and this test watch apart, each with a lag of its own.
+    assert!(
+        waited > Duration::from_secs(STARTUP_TIMEOUT - 1),
+        "given up after {waited:?}"
+    );
+    assert!(
+        waited < Duration::from_secs(STARTUP_TIMEOUT + 7),
+        "given up after {waited:?}"
+    );
+
+    within(PATIENCE, "another one is tried", async || {
+        world.home.pods.ours().len() > 1
+    })
+    .await;
+    world.remove(&template).await;
+    world.cancel_builds();
+    world.until_no_pod_left().await;
+}

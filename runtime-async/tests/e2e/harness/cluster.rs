@@ -1,0 +1,81 @@
+//! A real control plane with one node.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildscaler_testbed::ControlPlane;
+use buildscaler_testbed::control_plane;
+use buildscaler_testbed::kubelet::{self, Kill, Kubelet};
+use kube::Client;
+use tokio::sync::Mutex;
+
+use super::workloads::Workloads;
+
+/// What several worlds may share.
+pub(crate) struct Cluster {
+    plane: Mutex<ControlPlane>,
+    client: Client,
+    kubeconfig: PathBuf,
+    kubelet: Kubelet,
+    workloads: Arc<Workloads>,
+}
+
+impl Cluster {
+    pub(super) async fn start() -> Self {
+        let plane = ControlPlane::start(control_plane::Options::default())
+            .await
+            .expect("a control plane");
+        let workloads = Arc::new(Workloads::default());
+        let options = kubelet::Options {
+            retry: Duration::from_millis(100),
+            ..kubelet::Options::default()
+        };
+        let kubelet = Kubelet::start(plane.client(), options, workloads.clone())
+            .await
+            .expect("a kubelet");
+        Self {
+            client: plane.client(),
+            kubeconfig: plane.admin_kubeconfig().to_owned(),
+            plane: Mutex::new(plane),
+            kubelet,
+            workloads,
+        }
+    }
+
+    /// A client of the administrator.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A kubeconfig of the administrator.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubeconfig of a user who may do nothing until RBAC says so.
+    pub(crate) async fn kubeconfig_of(&self, user: &str) -> PathBuf {
+        let plane = self.plane.lock().await;
+        plane.kubeconfig_for(user, None).expect("a kubeconfig")
+    }
+
+    /// Takes the API server down and up again, which cuts every watch.
+    pub(crate) async fn restart_api_server(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.restart_api_server().await.expect("the API server restarts");
+    }
+
+    pub(super) fn workloads(&self) -> &Workloads {
+        &self.workloads
+    }
+
+    /// The containers that outlived their grace period and were killed.
+    pub(super) fn kills(&self) -> Vec<Kill> {
+        self.kubelet.kills()
+    }
+
+    pub(super) async fn stop(self) {
+        self.kubelet.stop().await.expect("the kubelet stops");
+        self.plane.into_inner().stop().await.expect("the control plane stops");
+    }
+}

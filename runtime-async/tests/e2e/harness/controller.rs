@@ -1,0 +1,135 @@
+//! The controller as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use buildscaler_simulator::buildkite::FakeBuildkite;
+use buildscaler_testbed::mortal;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How a controller is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// Whose rights it has.
+    pub(crate) kubeconfig: PathBuf,
+    /// `BUILDKITE_API_URL`.
+    pub(crate) buildkite: String,
+    /// None for all namespaces.
+    pub(crate) namespace: Option<String>,
+    /// `--sync-interval`, in seconds.
+    pub(crate) interval: u64,
+    /// `--disconnect-after-idle-timeout`, in seconds.
+    pub(crate) idle_timeout: u64,
+    /// `--agent-startup-timeout`, in seconds.
+    pub(crate) startup_timeout: u64,
+    /// Whether with `--verbose`.
+    pub(crate) verbose: bool,
+}
+
+impl Launch {
+    fn command(&self) -> Command {
+        // It is to die with the tests, even with killed ones.
+        let mut command = Command::from(mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler"))));
+        command
+            .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
+            .arg(format!("--buildkite-org={}", FakeBuildkite::ORGANIZATION))
+            .arg(format!("--sync-interval={}", self.interval))
+            .arg(format!("--disconnect-after-idle-timeout={}", self.idle_timeout))
+            .arg(format!("--agent-startup-timeout={}", self.startup_timeout))
+            .args(self.namespace.iter().flat_map(|namespace| ["-n", namespace]))
+            .args(self.verbose.then_some("--verbose"))
+            .env_clear()
+            .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
+            .env("BUILDKITE_API_URL", &self.buildkite)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// A running controller, or one that has ended.
+pub(crate) struct Controller {
+    process: AsyncMutex<Child>,
+    id: Option<Pid>,
+    output: Arc<Mutex<String>>,
+    reading: [JoinHandle<()>; 2],
+}
+
+impl Controller {
+    pub(super) async fn start(launch: Launch) -> Arc<Self> {
+        // From a thread of the runtime: the parent's death is that of the thread.
+        let spawned = tokio::spawn(async move { launch.command().spawn() }).await;
+        let mut process = spawned.expect("no panic").expect("the controller starts");
+        let output = Arc::default();
+        let out = process.stdout.take().expect("piped");
+        let err = process.stderr.take().expect("piped");
+        let reading = [read(out, &output), read(err, &output)];
+        let id = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Arc::new(Self {
+            process: AsyncMutex::new(process),
+            id,
+            output,
+            reading,
+        })
+    }
+
+    /// All that it has written so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a line holds all of these words, whatever their case.
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
+        self.output()
+            .to_lowercase()
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(&word.to_lowercase())))
+    }
+
+    /// Whether it still runs.
+    pub(crate) async fn runs(&self) -> bool {
+        matches!(self.process.lock().await.try_wait(), Ok(None))
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(&self) {
+        self.process.lock().await.kill().await.expect("killed");
+    }
+
+    /// Ends it as Kubernetes would, and waits; none if it took too long.
+    pub(crate) async fn terminate(&self, patience: Duration) -> Option<ExitStatus> {
+        let mut process = self.process.lock().await;
+        if let (Ok(None), Some(id)) = (process.try_wait(), self.id) {
+            kill_process(id, Signal::TERM).expect("signalled");
+        }
+        let status = timeout(patience, process.wait()).await.ok()?;
+        Some(status.expect("waited for"))
+    }
+
+    /// Waits until all that it wrote has been read; it must have ended.
+    pub(super) async fn read_to_end(&self) {
+        let read = || self.reading.iter().all(JoinHandle::is_finished);
+        super::within(Duration::from_secs(5), "the output ends", async || read()).await;
+    }
+}
+
+fn read(from: impl AsyncRead + Unpin + Send + 'static, to: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let to = Arc::clone(to);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(from).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            to.push_str(&line);
+            to.push('\n');
+        }
+    })
+}

@@ -1,0 +1,65 @@
+//! What runs in the pods, by namespace and image.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use buildscaler_testbed::agent::Synthetic;
+use buildscaler_testbed::kubelet::{ExitStatus, PodContext, Process, Signals, Workload};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+/// What a template asks to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// The real agent.
+    Agent,
+    /// An imitation of it, for cases with more agents than the machine can run.
+    Synthetic,
+    /// A program that runs and never registers with Buildkite.
+    Mute,
+}
+
+impl Image {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "buildkite/agent:3",
+            Self::Synthetic => "testbed/synthetic-agent",
+            Self::Mute => "testbed/never-registers",
+        }
+    }
+}
+
+/// The programs of one world.
+#[derive(Clone)]
+pub(super) struct Programs {
+    pub(super) agent: Arc<Process>,
+    pub(super) synthetic: Arc<Synthetic>,
+}
+
+/// The workloads of all worlds, each with a Buildkite of its own.
+#[derive(Default)]
+pub(super) struct Workloads {
+    by_namespace: Mutex<BTreeMap<String, Programs>>,
+}
+
+impl Workloads {
+    pub(super) fn add(&self, namespace: &str, programs: Programs) {
+        let mut known = self.by_namespace.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(namespace.to_owned(), programs);
+    }
+}
+
+impl Workload for Workloads {
+    fn run(&self, pod: PodContext, mut signals: Signals) -> BoxFuture<'static, ExitStatus> {
+        let programs = self.by_namespace.lock().unwrap_or_else(PoisonError::into_inner);
+        match programs.get(&pod.namespace) {
+            Some(programs) if pod.image == Image::Agent.name() => programs.agent.run(pod, signals),
+            Some(programs) if pod.image == Image::Synthetic.name() => programs.synthetic.run(pod, signals),
+            Some(_) | None => async move {
+                signals.terminated().await;
+                ExitStatus::TERMINATED
+            }
+            .boxed(),
+        }
+    }
+}
