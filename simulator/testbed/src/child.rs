@@ -152,7 +152,11 @@ fn spawn(command: Command) -> io::Result<tokio::process::Child> {
 }
 
 /// Returns a command for `program` that dies with this process, where that can be had.
-pub(crate) fn mortal(program: &Path) -> Command {
+///
+/// It must be spawned from a thread that lasts: the kernel takes the death of
+/// the thread for that of the process.
+#[must_use]
+pub fn mortal(program: &Path) -> Command {
     static SETPRIV: OnceLock<bool> = OnceLock::new();
     let available = SETPRIV.get_or_init(|| succeeds("setpriv", &["--pdeathsig", "KILL", "true"]));
     if *available {

@@ -11,6 +11,7 @@ pub mod control_plane;
 mod error;
 pub mod kubelet;
 
+pub use child::mortal;
 pub use control_plane::ControlPlane;
 pub use error::TestbedError;
 
