@@ -311,6 +311,7 @@ fn shrink(fake: &mut FakeKubernetes, now: Timestamp, active: &[Arc<Value>], want
         .take(active.len().saturating_sub(wanted).min(MOST_DELETES))
     {
         let key = Key::of(pod);
+        untrack(fake, pod, false);
         drop(fake.delete(
             now,
             Resource::Pods,
