@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -21,6 +22,9 @@ const SHORTEST_GRACE: i64 = 1;
 
 /// The grace period of a pod that names none.
 const DEFAULT_GRACE: i64 = 30;
+
+/// How long to wait before the API is asked again after a failure.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// The pods that a stand-in runs, one worker each.
 pub(super) struct Pods {
@@ -54,7 +58,7 @@ impl Pods {
     /// A lost watch is resumed, and an expired one lists anew. Meanwhile nothing
     /// is concluded: silence does not mean that a pod is gone.
     pub(super) async fn follow(mut self, client: Client, mut stopping: watch::Receiver<bool>) {
-        let events = watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff();
+        let events = watcher(Api::<Pod>::all(client), watcher::Config::default()).backoff(Steady);
         let mut events = std::pin::pin!(events);
         loop {
             tokio::select! {
@@ -135,6 +139,21 @@ impl Known {
         // The worker is gone already where the stand-in removed the pod itself.
         let _ = self.wanted.send(Wanted::Removed(self.grace));
     }
+}
+
+/// Always the same pause: after an outage tests should not wait for half a minute.
+struct Steady;
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(PAUSE)
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
 }
 
 fn wanted(pod: &Pod) -> Wanted {
