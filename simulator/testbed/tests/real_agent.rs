@@ -15,6 +15,7 @@ use buildscaler_simulator::buildkite::{
 use buildscaler_simulator::loopback::buildkite::BuildkiteServer;
 use buildscaler_simulator::loopback::wall_clock;
 use buildscaler_testbed::agent::Synthetic;
+use buildscaler_testbed::binaries::Binary;
 use buildscaler_testbed::kubelet::{ExitStatus, PodContext, Process, Signals, Workload};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -212,6 +213,18 @@ async fn a_forced_stop_cuts_its_job(kind: Kind) {
     assert_eq!(interrupted, [(created.jobs[0].clone(), Why::ForceStop)]);
 }
 
+async fn a_job_assigned_before_a_graceful_stop_is_still_run(kind: Kind) {
+    let bed = Bed::new(kind).await;
+    let running = bed.start(&[]);
+    bed.until_state(AgentState::Connected).await;
+    let created = bed.build(vec![seconds(1)]);
+    bed.stop(Stop::Graceful);
+    assert_eq!(running.exit().await, ExitStatus::SUCCESS);
+    bed.until_event(&created, |event| *event == LifeEvent::Finished(0))
+        .await;
+    bed.until_state(AgentState::Stopped).await;
+}
+
 async fn a_graceful_stop_ends_it_at_once_if_idle(kind: Kind) {
     let bed = Bed::new(kind).await;
     let running = bed.start(&[]);
@@ -301,10 +314,53 @@ both! {
     it_makes_every_call_of_a_life
     its_exit_status_is_that_of_the_command
     a_graceful_stop_ends_it_after_its_job
+    a_job_assigned_before_a_graceful_stop_is_still_run
     a_graceful_stop_ends_it_at_once_if_idle
     a_forced_stop_cuts_its_job
     sigterm_drains
     sigkill_leaves_the_agent_connected_and_the_job_running
     a_wrong_token_makes_it_fail
     it_spawns_as_many_agents_as_it_is_told
+}
+
+#[tokio::test]
+#[cfg_attr(not(have_go), ignore = "needs Go to build the real agent")]
+async fn the_real_bootstrap_runs_the_command_and_logs_it() {
+    let bed = Bed::new(Kind::Real).await;
+    let created = bed.build(vec![seconds(1).exits(4)]);
+    let program = tokio::task::spawn_blocking(|| Binary::Agent.ensure(&mut |_| {}));
+    let program = program.await.expect("no panic").expect("the real agent");
+    let home = tempfile::TempDir::new().expect("a folder");
+    let mut agent = tokio::process::Command::new(program);
+    agent
+        .arg("start")
+        .env_clear()
+        .kill_on_drop(true)
+        .env("HOME", home.path());
+    agent.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for (name, value) in [
+        ("AGENT_ENDPOINT", bed.server.agent_endpoint().as_str()),
+        ("AGENT_TOKEN", FakeBuildkite::AGENT_TOKEN),
+        ("AGENT_TAGS", "queue=linux"),
+        ("AGENT_DISCONNECT_AFTER_JOB", "true"),
+        ("SHELL", "/bin/sh -e -c"),
+    ] {
+        agent.env(format!("BUILDKITE_{name}"), value);
+    }
+    for folder in ["BUILD", "HOOKS", "PLUGINS", "SOCKETS"] {
+        agent.env(format!("BUILDKITE_{folder}_PATH"), home.path().join(folder));
+    }
+    let output = timeout(DEADLINE, agent.output())
+        .await
+        .expect("an exit in time")
+        .expect("a process");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let fake = bed.server.fake();
+    assert!(
+        fake.inner()
+            .truth()
+            .of(&created.jobs[0])
+            .any(|event| *event == LifeEvent::Finished(4))
+    );
+    assert!(fake.inner().job_of(&created.jobs[0]).expect("a job").log_bytes > 0);
 }

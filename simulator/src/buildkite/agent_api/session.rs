@@ -21,11 +21,7 @@ impl FakeBuildkite {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let tags = body.get("meta_data").and_then(Value::as_array).into_iter().flatten();
         let hostname = text("hostname");
-        let random = format!("{:x}", self.agents.len());
-        let name = text("name")
-            .replace("%hostname", &hostname)
-            .replace("%n", "1")
-            .replace("%random", &random);
+        let name = self.named(&text("name"), &hostname);
         let priority = text("priority");
         let spec = AgentSpec {
             name,
@@ -52,6 +48,17 @@ impl FakeBuildkite {
             "job_status_interval": seconds(self.switches.job_status_interval),
             "heartbeat_interval": seconds(self.switches.heartbeat_interval),
         }))
+    }
+
+    /// The name in full: the agent leaves most of that to the server, and must
+    /// not be without one.
+    fn named(&self, template: &str, hostname: &str) -> String {
+        let template = if template.is_empty() { "%hostname-%n" } else { template };
+        let number = self.agents.len() + 1;
+        let name = template
+            .replace("%hostname", hostname)
+            .replace("%n", &number.to_string());
+        name.replace("%random", &format!("{number:05x}"))
     }
 
     pub(super) fn in_session(
