@@ -339,11 +339,14 @@ fn documented_agents_are_read() {
 #[test]
 fn every_state_of_a_job_is_known_by_what_it_means() {
     let states = [
-        (JobState::Scheduled, "scheduled"),
-        (JobState::Limited, "limiting limited platform_limiting platform_limited"),
-        (JobState::Active, "assigned accepted running canceling timing_out"),
+        (Some(JobState::Scheduled), "scheduled"),
         (
-            JobState::Other,
+            Some(JobState::Limited),
+            "limiting limited platform_limiting platform_limited",
+        ),
+        (Some(JobState::Active), "assigned accepted running canceling timing_out"),
+        (
+            None,
             "pending waiting waiting_failed blocked blocked_failed unblocked unblocked_failed reserved finished passed \
              failed canceled timed_out skipped broken expired unheard_of",
         ),
@@ -352,19 +355,28 @@ fn every_state_of_a_job_is_known_by_what_it_means() {
         for state in spelt.split(' ') {
             let body = json!([{"state": "running", "jobs": [{"id": "a", "type": "script", "state": state}]}]);
             let (look, _) = see(1, Cursor::START, |_| Ok(answer(200, body.to_string())));
-            assert_eq!(look.jobs[0].state, expected, "{state}");
+            assert_eq!(look.jobs.first().map(|one| one.state), expected, "{state}");
         }
     }
 }
 
-/// Jobs of builds that are being cancelled, retried ones and those that need
-/// no agent are no demand.
+/// Seen to fail when the state of the build was not looked at.
+#[test]
+fn a_build_that_is_being_canceled_is_no_demand() {
+    let body = json!([{"state": "canceling", "jobs": [
+        {"id": "a", "type": "script", "state": "scheduled"}, {"id": "b", "type": "script", "state": "limited"},
+        {"id": "c", "type": "script", "state": "running"}]}]);
+    let (look, _) = see(1, Cursor::START, |_| Ok(answer(200, body.to_string())));
+    assert_eq!(job_ids(&look), ["c"]);
+}
+
 #[test]
 fn an_unreadable_build_or_job_costs_only_itself() {
     let body = json!([
         {"jobs": 7}, {"state": []},
         {"state": {}, "jobs": [7, null, {"type": "script"}, {"id": 7, "type": "script"},
-            {"id": "good", "type": "script", "state": "scheduled", "agent_query_rules": 7, "runnable_at": []}]},
+            {"id": "nowhere", "type": "script", "state": "scheduled", "agent_query_rules": 7},
+            {"id": "good", "type": "script", "state": "scheduled", "agent_query_rules": [7], "runnable_at": []}]},
     ]);
     let (look, _) = see(1, Cursor::START, |_| Ok(answer(200, body.to_string())));
     assert_eq!(job_ids(&look), ["good"]);
@@ -406,6 +418,30 @@ fn an_agent_with_any_job_is_busy() {
         let (look, _) = see(1, Cursor::Agents { page: 1 }, |_| Ok(answer(200, body.clone())));
         assert!(!look.agents[0].is_idle(), "{body}");
     }
+}
+
+#[test]
+fn an_agent_is_paused_unless_it_says_otherwise() {
+    for (paused, expected) in [
+        (json!(true), true),
+        (json!("yes"), true),
+        (json!(false), false),
+        (json!(null), false),
+    ] {
+        let body = json!([{"id": "a", "paused": paused}]).to_string();
+        let (look, _) = see(1, Cursor::Agents { page: 1 }, |_| Ok(answer(200, body.clone())));
+        assert_eq!(look.agents[0].paused, expected, "{body}");
+    }
+}
+
+/// Seen to fail when one odd tag cost them all, and so the link to the pod.
+#[test]
+fn an_odd_tag_costs_only_itself() {
+    let body = json!([{"id": "a", "meta_data": [7, "queue=x", null, "pod-uid=u"]}]).to_string();
+    let (look, _) = see(1, Cursor::Agents { page: 1 }, |_| Ok(answer(200, body.clone())));
+    let agent = &look.agents[0];
+    assert_eq!(agent.tags, ["queue=x", "pod-uid=u"]);
+    assert_eq!(agent.pod_uid.as_ref().map(|uid| uid.as_str()), Some("u"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use buildscaler_core::{Agent, AgentId, BuildkiteJobId, ConnectionState, Failure,
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::rows::{lax, objects};
+use super::rows::{lax, objects, texts};
 use crate::date;
 
 #[derive(Deserialize)]
@@ -14,12 +14,12 @@ struct AgentRow<'a> {
     hostname: Option<String>,
     #[serde(default, deserialize_with = "lax")]
     connection_state: Option<String>,
-    #[serde(default, deserialize_with = "lax")]
-    paused: Option<bool>,
+    #[serde(borrow, default)]
+    paused: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lax")]
     queue: Option<String>,
-    #[serde(default, deserialize_with = "lax")]
-    meta_data: Option<Vec<String>>,
+    #[serde(borrow, default)]
+    meta_data: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lax")]
     connected_at: Option<String>,
     #[serde(borrow, default)]
@@ -32,6 +32,9 @@ struct Held {
     #[serde(default, deserialize_with = "lax")]
     id: Option<String>,
 }
+
+#[derive(Default, Deserialize)]
+struct Tags(#[serde(deserialize_with = "texts")] Vec<String>);
 
 /// Reads a page of agents. Everything but an agent's id may be missing or of
 /// another type; without the id the page is no good, since an agent that is
@@ -48,7 +51,10 @@ pub(super) fn read(body: &[u8], agents: &mut Vec<Agent>) -> Result<(), Failure> 
 
 impl From<AgentRow<'_>> for Agent {
     fn from(row: AgentRow<'_>) -> Self {
-        let tags = row.meta_data.unwrap_or_default();
+        let Tags(tags) = row
+            .meta_data
+            .and_then(|tags| serde_json::from_str(tags.get()).ok())
+            .unwrap_or_default();
         let value = |tag: &str, key: &str| Some(tag.split_once('=').filter(|(name, _)| *name == key)?.1.to_owned());
         let mut queues: Vec<Queue> = tags
             .iter()
@@ -79,7 +85,8 @@ impl From<AgentRow<'_>> for Agent {
                 let held: Held = serde_json::from_str(held.get()).unwrap_or_default();
                 BuildkiteJobId::from(held.id.unwrap_or_default())
             }),
-            paused: row.paused == Some(true),
+            // In doubt it is left alone.
+            paused: row.paused.is_some_and(|paused| paused.get() != "false"),
             queues,
             pod_uid: pod_uid.map(Uid::from),
             tags,

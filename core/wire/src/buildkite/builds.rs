@@ -4,7 +4,7 @@ use buildscaler_core::{BuildkiteJob, BuildkiteJobId, Failure, JobState, Queue, l
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::rows::{lax, objects};
+use super::rows::{lax, objects, texts};
 use crate::date;
 
 #[derive(Deserialize)]
@@ -24,8 +24,10 @@ struct JobRow {
     state: Option<String>,
     #[serde(default, deserialize_with = "lax")]
     retried: Option<bool>,
-    #[serde(default, deserialize_with = "lax")]
-    agent_query_rules: Option<Vec<String>>,
+    /// Without them it could not be told where the job may run, so they are
+    /// not taken lightly.
+    #[serde(default, deserialize_with = "texts")]
+    agent_query_rules: Vec<String>,
     #[serde(default, deserialize_with = "lax")]
     runnable_at: Option<String>,
 }
@@ -50,14 +52,17 @@ impl JobRow {
         if self.id.is_empty() || self.r#type.as_deref() != Some("script") || self.retried == Some(true) {
             return None;
         }
-        let state = self.state.as_deref().map_or(JobState::Other, state);
-        let (queue, rules) = place(self.agent_query_rules.unwrap_or_default());
+        let state = match self.state.as_deref().map_or(JobState::Other, state) {
+            // Finished steps and those that wait for others are the bulk of
+            // large builds, and mean nothing to a scaler.
+            JobState::Other => return None,
+            JobState::Scheduled | JobState::Limited if canceling => return None,
+            state @ (JobState::Scheduled | JobState::Limited | JobState::Active) => state,
+        };
+        let (queue, rules) = place(self.agent_query_rules);
         Some(BuildkiteJob {
             id: BuildkiteJobId::from(self.id),
-            state: match state {
-                JobState::Scheduled | JobState::Limited if canceling => JobState::Other,
-                JobState::Scheduled | JobState::Limited | JobState::Active | JobState::Other => state,
-            },
+            state,
             queue,
             rules,
             runnable_at: self.runnable_at.as_deref().and_then(date::parse),

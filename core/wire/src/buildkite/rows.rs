@@ -32,3 +32,14 @@ where
     let raw = <&RawValue>::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).ok())
 }
+
+/// A list of texts, of which those that are none are left out. Null is the
+/// empty list.
+pub(super) fn texts<'de, D>(deserializer: D) -> Result<Vec<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let rows: Option<Vec<&RawValue>> = Option::deserialize(deserializer)?;
+    let rows = rows.into_iter().flatten();
+    Ok(rows.filter_map(|row| serde_json::from_str(row.get()).ok()).collect())
+}
