@@ -301,6 +301,11 @@ impl FakeBuildkite {
             build.blocked = blocked;
             build.started_at = build.started_at.or(started_at);
             build.failing_at = build.failing_at.or(failed.then_some(now));
+            if state.is_over() && !blocked {
+                self.open.remove(&number);
+            } else {
+                self.open.insert(number);
+            }
             build.finished_at = if state.is_over() {
                 build.finished_at.or(Some(now))
             } else {

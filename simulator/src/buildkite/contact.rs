@@ -41,7 +41,8 @@ impl FakeBuildkite {
 
     /// The agent whose silence or pause ends first.
     fn next_due(&self) -> Option<(Timestamp, u64)> {
-        let listed = self.agents.values().filter(|agent| agent.state.is_listed());
+        let present = self.present.iter().filter_map(|sequence| self.agents.get(sequence));
+        let listed = present.filter(|agent| agent.state.is_listed());
         listed.map(|agent| (self.due(agent), agent.sequence)).min()
     }
 

@@ -139,6 +139,9 @@ impl FakeBuildkite {
             holds: agent.holds,
         };
         agent.shown.push(shown, lag, now);
+        if agent.state.is_listed() {
+            self.present.insert(sequence);
+        }
         let before = agent.idle_as.take();
         agent.idle_as = agent.is_free().then(|| agent.idle_key());
         let (after, queues) = (agent.idle_as, agent.queues().collect::<Vec<_>>());

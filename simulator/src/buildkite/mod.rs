@@ -63,8 +63,12 @@ pub struct FakeBuildkite {
     now: Timestamp,
     quiet_until: Timestamp,
     agents: BTreeMap<u64, Agent>,
+    /// The agents that the list may show; the others are history.
+    present: BTreeSet<u64>,
     jobs: BTreeMap<u64, BuildkiteJob>,
     builds: BTreeMap<u64, Build>,
+    /// The builds that are not over.
+    open: BTreeSet<u64>,
     queues: BTreeMap<Queue, QueueRecord>,
     groups: BTreeMap<String, BTreeSet<u64>>,
     ready: BTreeMap<Queue, BTreeSet<ReadyKey>>,
@@ -92,8 +96,10 @@ impl FakeBuildkite {
             now: Timestamp::from_millis(0),
             quiet_until: contact::FAR,
             agents: BTreeMap::new(),
+            present: BTreeSet::new(),
             jobs: BTreeMap::new(),
             builds: BTreeMap::new(),
+            open: BTreeSet::new(),
             queues: BTreeMap::new(),
             groups: BTreeMap::new(),
             ready: BTreeMap::new(),

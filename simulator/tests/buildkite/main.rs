@@ -11,6 +11,7 @@
 mod agent_api;
 mod blind_spots;
 mod builds;
+mod consistency;
 mod dispatch;
 mod faults;
 mod loopback;

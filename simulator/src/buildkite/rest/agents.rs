@@ -19,13 +19,19 @@ use super::render::AgentRow;
 
 impl FakeBuildkite {
     /// Connected and stopping agents, as they were `agent_list_lag` ago.
-    pub(super) fn list_agents(&self, call: &Call<'_>, user: &User, now: Timestamp) -> Response<Vec<u8>> {
+    pub(super) fn list_agents(&mut self, call: &Call<'_>, user: &User, now: Timestamp) -> Response<Vec<u8>> {
         let seen_at = now.before(self.switches.agent_list_lag);
-        let shown = self
-            .agents
-            .values()
-            .filter_map(|agent| Some((agent, *agent.shown.at(seen_at)?)));
-        let listed = shown.filter(|(agent, shown)| shown.state.is_listed() && self.is_asked_for(agent, call));
+        let agents = &self.agents;
+        let shown = |sequence: &u64| {
+            let agent = agents.get(sequence)?;
+            Some((agent, *agent.shown.at(seen_at)?))
+        };
+        self.present.retain(|sequence| {
+            let seen = shown(sequence).is_some_and(|(_, shown)| shown.state.is_listed());
+            seen || agents.get(sequence).is_some_and(|agent| agent.state.is_listed())
+        });
+        let listed = self.present.iter().filter_map(shown);
+        let listed = listed.filter(|(agent, shown)| shown.state.is_listed() && self.is_asked_for(agent, call));
         let mut rows: Vec<(&Agent, Shown)> = listed.collect();
         match self.switches.agent_order {
             AgentOrder::NewestFirst => rows.reverse(),

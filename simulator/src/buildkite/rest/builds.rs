@@ -25,10 +25,12 @@ impl FakeBuildkite {
             Err(message) => return reply::error(StatusCode::BAD_REQUEST, &message),
         };
         let include_paused = call.flag("include_paused", true);
-        let rows: Vec<BuildRow<'_>> = self
-            .builds
-            .values()
-            .rev()
+        let candidates: Box<dyn Iterator<Item = &Build>> = if filter.wants_open_ones_only() {
+            Box::new(self.open.iter().rev().filter_map(|number| self.builds.get(number)))
+        } else {
+            Box::new(self.builds.values().rev())
+        };
+        let rows: Vec<BuildRow<'_>> = candidates
             .filter(|build| filter.admits(build))
             .map(|build| BuildRow {
                 fake: self,
@@ -107,6 +109,11 @@ impl<'a> Filter<'a> {
         })
     }
 
+    /// Whether no build that is over can be meant: history grows long.
+    fn wants_open_ones_only(&self) -> bool {
+        !self.states.is_empty() && self.states.iter().all(|state| OPEN.contains(state))
+    }
+
     fn admits(&self, build: &Build) -> bool {
         let created = build.created_at.as_millis();
         self.pipeline.is_none_or(|pipeline| pipeline == build.pipeline)
@@ -134,6 +141,8 @@ const STATES: [&str; 12] = [
     "not_run",
     "finished",
 ];
+
+const OPEN: [&str; 5] = ["creating", "scheduled", "running", "failing", "canceling"];
 
 fn is_in(build: &Build, state: &str) -> bool {
     match state {
