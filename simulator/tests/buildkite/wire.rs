@@ -61,10 +61,10 @@ fn look(fake: &mut Faulty<FakeBuildkite>, world: &World) -> Look {
         grant: 40,
         from: Cursor::START,
     };
-    match carry_out(fake, world, action) {
-        Input::Buildkite { look, .. } => look,
-        other => panic!("no look: {other:?}"),
-    }
+    let Input::Buildkite { look, .. } = carry_out(fake, world, action) else {
+        panic!("not a look");
+    };
+    look
 }
 
 fn take_fake(world: &mut World) -> Faulty<FakeBuildkite> {
@@ -168,8 +168,8 @@ fn a_stop_whose_reply_is_lost_has_an_unknown_fate() {
 }
 
 fn stop(fake: &mut Faulty<FakeBuildkite>, world: &World, agent: AgentId) -> Outcome {
-    match carry_out(fake, world, Action::StopAgent { agent }) {
-        Input::Outcome { outcome, .. } => outcome,
-        other => panic!("no outcome: {other:?}"),
-    }
+    let Input::Outcome { outcome, .. } = carry_out(fake, world, Action::StopAgent { agent }) else {
+        panic!("not an outcome");
+    };
+    outcome
 }
