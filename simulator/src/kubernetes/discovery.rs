@@ -1,4 +1,7 @@
 //! The documents by which clients learn what a server serves.
+//!
+//! The schemas are empty: they say of each kind only that the server validates
+//! fields itself, which is what kubectl asks before it sends a file.
 
 use serde_json::{Value, json};
 
@@ -21,7 +24,9 @@ pub(crate) fn document(path: &str) -> Option<Value> {
             "kind": "APIGroupList", "apiVersion": "v1", "groups": GROUPS.map(group).to_vec(),
         })),
         "/api/v1" => Some(resources("")),
+        "/openapi/v3" => Some(schemas()),
         "/healthz" | "/livez" | "/readyz" => Some(json!("ok")),
+        other if other.starts_with("/openapi/v3/") => schema(other),
         other => {
             let parts = other.strip_prefix("/apis/")?.split('/').collect::<Vec<_>>();
             let known = GROUPS.iter().find(|name| Some(*name) == parts.first())?;
@@ -87,4 +92,43 @@ fn resources(group: &str) -> Value {
         format!("{group}/v1")
     };
     json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": list })
+}
+
+/// The groups of the API, as parts of paths.
+fn roots() -> impl Iterator<Item = (&'static str, String)> {
+    [("", "api/v1".to_owned())]
+        .into_iter()
+        .chain(GROUPS.map(|group| (group, format!("apis/{group}/v1"))))
+}
+
+fn schemas() -> Value {
+    let mut paths = json!({});
+    for (_, root) in roots() {
+        paths[&root] = json!({ "serverRelativeURL": format!("/openapi/v3/{root}") });
+    }
+    json!({ "paths": paths })
+}
+
+fn schema(path: &str) -> Option<Value> {
+    let (group, root) = roots().find(|(_, root)| path == format!("/openapi/v3/{root}"))?;
+    let mut paths = json!({});
+    for resource in Resource::ALL
+        .into_iter()
+        .filter(|resource| resource.facts().group == group)
+    {
+        let facts = resource.facts();
+        let place = if facts.namespaced {
+            "namespaces/{namespace}/"
+        } else {
+            ""
+        };
+        paths[format!("/{root}/{place}{}/{{name}}", facts.plural)] = json!({ "patch": {
+            "parameters": [{ "name": "fieldValidation", "in": "query", "schema": { "type": "string" } }],
+            "responses": {},
+            "x-kubernetes-group-version-kind": { "group": facts.group, "version": "v1", "kind": facts.kind },
+        } });
+    }
+    Some(
+        json!({ "openapi": "3.0.0", "info": { "title": "fake", "version": "v1" }, "paths": paths, "components": { "schemas": {} } }),
+    )
 }

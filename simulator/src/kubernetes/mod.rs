@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildscaler_core::Timestamp;
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -193,6 +194,13 @@ impl FakeKubernetes {
             return Ok(Reply::Response(json_response(StatusCode::OK, &document)));
         }
         let call = Call::parse(request)?;
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        if content_type.is_some_and(|kind| kind.contains("protobuf")) {
+            return Err(Refusal::unsupported_media(content_type.unwrap_or_default()));
+        }
         self.access.authorize(&user, &call)?;
         match call.verb {
             Verb::Get => self.get(&call),

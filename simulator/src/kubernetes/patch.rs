@@ -25,18 +25,7 @@ impl PatchKind {
             "application/strategic-merge-patch+json" => Ok(Self::Strategic),
             "application/json-patch+json" => Ok(Self::Json),
             "application/apply-patch+yaml" | "application/apply-patch+json" => Ok(Self::Apply),
-            other => {
-                let message = format!(
-                    "the body of the request was in an unknown format - accepted media types include: \
-                     application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
-                     application/apply-patch+yaml; got {other:?}"
-                );
-                Err(Refusal::new(
-                    http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "UnsupportedMediaType",
-                    message,
-                ))
-            }
+            other => Err(Refusal::unsupported_media(other)),
         }
     }
 }

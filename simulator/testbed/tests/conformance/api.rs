@@ -1,6 +1,5 @@
-//! Creating, changing and permission: A1 to A5, A13, A14, A16, A17.
+//! Creating and changing: A1 to A5, A14, A16, A17.
 
-use buildscaler_simulator::kubernetes::Rule;
 use serde_json::{Value, json};
 
 use crate::client::eventually;
@@ -27,14 +26,6 @@ pub(crate) fn checks() -> Vec<Check> {
             a5_same_name_twice_is_already_exists,
         ),
         Check::new("a5_an_invalid_pod_names_its_causes", a5_an_invalid_pod_names_its_causes),
-        Check::new(
-            "a13_a_user_may_do_what_its_role_says",
-            a13_a_user_may_do_what_its_role_says,
-        ),
-        Check::new(
-            "a13_a_review_agrees_with_the_requests",
-            a13_a_review_agrees_with_the_requests,
-        ),
         Check::new(
             "a14_a_stale_lease_update_is_a_conflict",
             a14_a_stale_lease_update_is_a_conflict,
@@ -209,126 +200,6 @@ async fn a5_an_invalid_pod_names_its_causes(target: Target) {
     assert_eq!(name, expected("metadata.name", "FieldValueInvalid"));
     let container = refused(&|pod| pod["spec"]["containers"][0]["image"] = json!("")).await;
     assert_eq!(container, expected("spec.containers[0].image", "FieldValueRequired"));
-}
-
-fn least_privilege() -> Vec<Rule> {
-    vec![
-        Rule::new(&["get", "list", "watch"], "batch", &["jobs"]),
-        Rule::new(&["get", "list", "watch", "create", "delete"], "", &["pods"]),
-        Rule::new(&["create"], "coordination.k8s.io", &["leases"]),
-        Rule::new(&["get", "update"], "coordination.k8s.io", &["leases"]).named("leader"),
-        Rule::new(&["create", "patch"], "events.k8s.io", &["events"]),
-    ]
-}
-
-async fn a13_a_user_may_do_what_its_role_says(target: Target) {
-    let user = target.user("a13-user", &least_privilege()).await;
-    eventually("the role is in force", async || {
-        (user.get(&target.pods()).await.code == 200).then_some(())
-    })
-    .await;
-    user.get(&target.templates()).await.object();
-    user.post(&target.pods(), &pod("p", &json!({}))).await.object();
-    user.get(&target.pod("p")).await.object();
-    user.delete(&target.pod("p"), &json!({})).await.object();
-    for name in ["leader", "other"] {
-        user.post(&target.leases(), &json!({ "metadata": { "name": name } }))
-            .await
-            .object();
-    }
-    let lease = user.get(&format!("{}/leader", target.leases())).await.object();
-    user.put(&format!("{}/leader", target.leases()), &lease).await.object();
-
-    let forbidden = |what: &str, place: &str| format!("User \"a13-user\" cannot {what} {place}");
-    let here = format!("in the namespace \"{}\"", target.namespace);
-    let refusals = [
-        (
-            user.get(&format!("{}/s", target.core("secrets"))).await,
-            forbidden("get resource \"secrets\" in API group \"\"", &here),
-        ),
-        (
-            user.get("/api/v1/nodes").await,
-            forbidden("list resource \"nodes\" in API group \"\"", "at the cluster scope"),
-        ),
-        (
-            user.get("/api/v1/pods").await,
-            forbidden("list resource \"pods\" in API group \"\"", "at the cluster scope"),
-        ),
-        (
-            user.get("/api/v1/namespaces/kube-system/pods").await,
-            forbidden(
-                "list resource \"pods\" in API group \"\"",
-                "in the namespace \"kube-system\"",
-            ),
-        ),
-        (
-            user.post(&target.templates(), &template("q")).await,
-            forbidden("create resource \"jobs\" in API group \"batch\"", &here),
-        ),
-        (
-            user.post(&format!("{}/exec?command=sh", target.pod("p")), &json!({}))
-                .await,
-            forbidden("create resource \"pods/exec\" in API group \"\"", &here),
-        ),
-        (
-            user.get(&format!("{}/other", target.leases())).await,
-            forbidden("get resource \"leases\" in API group \"coordination.k8s.io\"", &here),
-        ),
-        (
-            user.delete(&target.pods(), &json!({})).await,
-            forbidden("deletecollection resource \"pods\" in API group \"\"", &here),
-        ),
-    ];
-    for (answer, message) in refusals {
-        assert!(
-            answer.message().contains(&message),
-            "{} does not contain {message}",
-            answer.message()
-        );
-        answer.refused(403, "Forbidden");
-    }
-    let status = user
-        .get(&format!("{}/s", target.core("secrets")))
-        .await
-        .refused(403, "Forbidden");
-    assert_eq!(status["details"], json!({ "name": "s", "kind": "secrets" }));
-    let message = status["message"].as_str().unwrap_or_default();
-    assert!(message.starts_with("secrets \"s\" is forbidden: User"), "{message}");
-}
-
-async fn a13_a_review_agrees_with_the_requests(target: Target) {
-    let user = target.user("a13-asker", &least_privilege()).await;
-    eventually("the role is in force", async || {
-        (user.get(&target.pods()).await.code == 200).then_some(())
-    })
-    .await;
-    let ask = async |verb: &str, group: &str, resource: &str, namespace: &str| {
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": { "verb": verb, "group": group, "resource": resource, "namespace": namespace } },
-        });
-        let answer = user
-            .post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review)
-            .await
-            .object();
-        answer["status"]["allowed"].as_bool().expect("an answer")
-    };
-    let here = target.namespace.as_str();
-    assert!(ask("list", "", "pods", here).await);
-    assert!(ask("watch", "batch", "jobs", here).await);
-    assert!(ask("create", "coordination.k8s.io", "leases", here).await);
-    assert!(
-        !ask("get", "coordination.k8s.io", "leases", here).await,
-        "only the named lease"
-    );
-    assert!(!ask("create", "batch", "jobs", here).await);
-    assert!(!ask("get", "", "secrets", here).await);
-    assert!(!ask("list", "", "pods", "kube-system").await);
-    assert!(
-        !ask("list", "", "pods", "").await,
-        "an empty namespace means all of them"
-    );
 }
 
 async fn a14_a_stale_lease_update_is_a_conflict(target: Target) {

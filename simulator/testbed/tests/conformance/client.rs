@@ -123,20 +123,17 @@ impl Client {
 }
 
 /// Asks until the answer is there.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &'static str, ask: impl AsyncFn() -> Option<T>) -> impl Future<Output = T> {
-    async move {
-        let asking = async {
-            loop {
-                if let Some(answer) = ask().await {
-                    return answer;
-                }
-                tokio::time::sleep(ASK_EVERY).await;
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
             }
-        };
-        match tokio::time::timeout(DEADLINE, asking).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("not within {DEADLINE:?}: {what}"),
+            tokio::time::sleep(ASK_EVERY).await;
         }
+    };
+    match tokio::time::timeout(DEADLINE, asking).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("not within {DEADLINE:?}: {what}"),
     }
 }

@@ -3,11 +3,20 @@
 //! Each check is written once, against a [`Target`], and runs as a test per
 //! target: `fake::…` and `real::…`. Where the two differ, the fake is wrong.
 //! The letters and numbers are those of the list of facts that the design
-//! relies on: A is the API server, B are the built-in controllers.
+//! relies on: A is the API server, B are the built-in controllers,
+//! C are clients that others wrote.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that panics is a test that fails"
+)]
+
+mod access;
 mod admission;
 mod api;
 mod client;
+mod clients;
 mod controllers;
 mod lifecycle;
 mod nodes;

@@ -1,4 +1,4 @@
-//! A proxy that can lose answers.
+//! A proxy that can lose answers and cut connections.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Carries bytes both ways, until it is told to lose what the server says.
 pub(crate) struct Proxy {
     address: SocketAddr,
     losing: Arc<AtomicBool>,
+    cuts: watch::Sender<u64>,
     task: JoinHandle<()>,
 }
 
@@ -21,13 +23,25 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let losing = Arc::new(AtomicBool::new(false));
-        let (server, lose) = (server.to_owned(), Arc::clone(&losing));
+        let cuts = watch::Sender::new(0);
+        let (server, lose, cut) = (server.to_owned(), Arc::clone(&losing), cuts.clone());
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server.clone(), Arc::clone(&lose)));
+                let (carried, mut cut) = (carry(client, server.clone(), Arc::clone(&lose)), cut.subscribe());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = carried => {}
+                        _ = cut.changed() => {}
+                    }
+                });
             }
         });
-        Self { address, losing, task }
+        Self {
+            address,
+            losing,
+            cuts,
+            task,
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -37,6 +51,11 @@ impl Proxy {
     /// From now on a connection breaks when the server answers.
     pub(crate) fn lose_answers(&self) {
         self.losing.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts the connections that there are.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|count| *count += 1);
     }
 }
 

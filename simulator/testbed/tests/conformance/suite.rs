@@ -1,7 +1,9 @@
 //! The checks by name, and the targets they run against.
 
+use std::env;
 use std::future::Future;
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::Arc;
 
 use buildscaler_testbed::ControlPlane;
@@ -11,13 +13,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
 use crate::target::Target;
-use crate::{admission, api, controllers, lifecycle, nodes, versions};
+use crate::{access, admission, api, clients, controllers, lifecycle, nodes, versions};
 
 /// A check, whatever its target.
 pub(crate) struct Check {
     name: &'static str,
-    run: Box<dyn Fn(Target) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>,
+    needs_kubectl: bool,
+    run: Box<dyn Fn(Target) -> Running + Send + Sync>,
 }
+
+type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Check {
     pub(crate) fn new<F>(name: &'static str, run: fn(Target) -> F) -> Self
@@ -26,8 +31,21 @@ impl Check {
     {
         Self {
             name,
+            needs_kubectl: false,
             run: Box::new(move |target| Box::pin(run(target))),
         }
+    }
+
+    pub(crate) fn needs_kubectl(self) -> Self {
+        Self {
+            needs_kubectl: true,
+            ..self
+        }
+    }
+
+    /// What the check needs and this machine has not.
+    fn missing(&self) -> Option<&'static str> {
+        (self.needs_kubectl && !have_kubectl()).then_some("needs kubectl")
     }
 }
 
@@ -97,11 +115,13 @@ impl Suite {
     pub(crate) fn trials(&self) -> Vec<Trial> {
         let checks = [
             api::checks(),
+            access::checks(),
             versions::checks(),
             lifecycle::checks(),
             admission::checks(),
             controllers::checks(),
             nodes::checks(),
+            clients::checks(),
         ];
         let mut trials = Vec::new();
         for check in checks.into_iter().flatten().map(Arc::new) {
@@ -120,28 +140,46 @@ impl Suite {
 
     fn on_fake(&self, check: &Arc<Check>) -> Trial {
         let (runtime, check) = (Arc::clone(&self.runtime), Arc::clone(check));
-        Trial::test(format!("fake::{}", check.name), move || {
+        named("fake", &Arc::clone(&check), check.missing(), move || {
             runtime.block_on(async {
                 let target = Target::fake(check.name).await;
                 (check.run)(target).await;
-            });
-            Ok(())
+                Ok(())
+            })
         })
     }
 
     fn on_real(&self, check: &Arc<Check>) -> Trial {
         let (runtime, check, plane) = (Arc::clone(&self.runtime), Arc::clone(check), self.plane.clone());
-        let mut name = format!("real::{}", check.name);
-        if !cfg!(have_go) {
-            name.push_str(" (needs Go to build the real control plane)");
-        }
-        let trial = Trial::test(name, move || {
+        let go = if cfg!(have_go) {
+            None
+        } else {
+            Some("needs Go to build the real control plane")
+        };
+        named("real", &Arc::clone(&check), go.or(check.missing()), move || {
             runtime.block_on(async {
                 let target = Target::real(plane.started().await?, check.name).await;
                 (check.run)(target).await;
                 Ok(())
             })
-        });
-        trial.with_ignored_flag(!cfg!(have_go))
+        })
     }
+}
+
+/// A test that is visibly ignored where something is missing.
+fn named(
+    target: &str,
+    check: &Check,
+    missing: Option<&str>,
+    run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let reason = missing.map(|missing| format!(" ({missing})")).unwrap_or_default();
+    Trial::test(format!("{target}::{}{reason}", check.name), run).with_ignored_flag(missing.is_some())
+}
+
+/// Whether kubectl is there; with `CI=true` it has to be.
+fn have_kubectl() -> bool {
+    let ci = env::var_os("CI").is_some_and(|ci| ci == "true");
+    let version = Command::new("kubectl").args(["version", "--client"]).output();
+    ci || version.is_ok_and(|output| output.status.success())
 }

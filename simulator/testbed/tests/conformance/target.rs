@@ -1,5 +1,6 @@
 //! What a check runs against: a Kubernetes API with a namespace of its own.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use buildscaler_simulator::loopback::kubernetes::KubernetesServer;
 use buildscaler_testbed::ControlPlane;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::client::{Client, eventually};
 use crate::proxy::Proxy;
@@ -157,6 +159,17 @@ impl Target {
             .post(&format!("{base}/rolebindings"), &binding)
             .await
             .object();
+    }
+
+    /// A kubeconfig of an administrator, in a file of its own.
+    pub(crate) fn kubeconfig(&self) -> NamedTempFile {
+        let file = NamedTempFile::new().expect("a file");
+        let text = match &self.api {
+            Api::Fake(server) => server.kubeconfig(),
+            Api::Real(plane) => fs::read_to_string(plane.admin_kubeconfig()).expect("a kubeconfig"),
+        };
+        fs::write(file.path(), text).expect("a kubeconfig");
+        file
     }
 
     /// An administrator whose connection goes through a proxy.
