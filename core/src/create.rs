@@ -10,12 +10,9 @@ use crate::demand::{Demand, satisfies};
 use crate::finding::{Finding, FindingKind};
 use crate::fleet::QueueFleet;
 use crate::labels;
-use crate::memory::{Holds, LaneKey, Planned, pod_key};
+use crate::memory::{Holds, LaneKey, PodRun};
 use crate::names::Queue;
 use crate::plan::QueueOutlook;
-use crate::pod_name::pod_name;
-use crate::reason::Reason;
-use crate::step::{Action, CreatePod};
 use crate::template::Template;
 use crate::time::Timestamp;
 
@@ -162,34 +159,19 @@ pub(crate) fn share(wishes: &mut [Wish<'_>], headroom: Option<u32>, now: Timesta
 }
 
 /// The creates for one wish, in the lowest slots that are free.
-///
-/// Two controllers that see the same pods choose the same slots and so the
-/// same names: the second create of each is refused by Kubernetes.
-pub(crate) fn creates(wish: &Wish<'_>, outlook: &QueueOutlook<'_>, holds: &Holds) -> (LaneKey, Vec<Planned>) {
-    let template = wish.template;
-    let names: BTreeSet<&str> = outlook.names.iter().copied().collect();
-    let mut planned = Vec::new();
-    let mut slot = 0;
-    while planned.len() < usize::try_from(wish.allowed).unwrap_or(usize::MAX) {
-        let name = pod_name(template, wish.queue, slot);
-        slot += 1;
-        if names.contains(name.as_str()) || holds.bars_create(&pod_key(&template.namespace, &name)) {
-            continue;
-        }
-        let manifest = wish.blueprint.manifest(&name);
-        let create = CreatePod {
-            namespace: template.namespace.clone(),
-            name,
-            queue: wish.queue.clone(),
-            template: template.uid.clone(),
-            manifest,
-        };
-        planned.push(Planned {
-            action: Action::CreatePod(create),
-            reason: Reason::Demand,
-        });
-    }
-    (LaneKey::Create(template.uid.clone(), template.hash.clone()), planned)
+pub(crate) fn creates(wish: &Wish<'_>, outlook: &QueueOutlook<'_>) -> (LaneKey, PodRun) {
+    let run = PodRun {
+        template: Arc::clone(wish.template),
+        queue: wish.queue.clone(),
+        blueprint: Arc::clone(&wish.blueprint),
+        names: outlook.names.iter().map(|name| (*name).to_owned()).collect(),
+        left: wish.allowed,
+        slot: 0,
+    };
+    (
+        LaneKey::Create(wish.template.uid.clone(), wish.template.hash.clone()),
+        run,
+    )
 }
 
 /// Pods that were asked for and are not seen yet, by queue, and all together.

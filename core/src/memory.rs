@@ -6,10 +6,12 @@ mod budget;
 mod holds;
 mod lanes;
 mod looks;
+mod pod_run;
 mod sightings;
 
 pub(crate) use budget::Budget;
 pub(crate) use holds::{Holds, pod_key};
-pub(crate) use lanes::{LaneKey, Lanes, Planned};
+pub(crate) use lanes::{Backlog, LaneKey, Lanes, Planned};
 pub(crate) use looks::{Looks, Seen};
+pub(crate) use pod_run::PodRun;
 pub(crate) use sightings::{Glimpse, Sighting, Sightings};

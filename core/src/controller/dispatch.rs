@@ -42,7 +42,7 @@ impl Controller {
     pub(super) fn dispatch(&mut self, now: Timestamp, commands: &mut Vec<Command>) {
         for lane in self.lanes.waiting() {
             while self.may_send(&lane, now) {
-                let Some(planned) = self.lanes.pop(&lane, now) else {
+                let Some(planned) = self.lanes.pop(&lane, &self.holds, now) else {
                     break;
                 };
                 commands.push(self.send(&lane, planned));

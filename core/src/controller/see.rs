@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::finding::{Finding, FindingChange, FindingKind};
 use crate::fleet::{Fleet, Links};
 use crate::inspect;
-use crate::memory::{Glimpse, LaneKey};
+use crate::memory::{Backlog, Glimpse, LaneKey};
 use crate::names::Queue;
 use crate::plan::{Plan, Planner};
 use crate::policy::QueueView;
@@ -169,9 +169,9 @@ impl Controller {
             let Some(outlook) = plan.queues.get_mut(wish.queue) else {
                 continue;
             };
-            let (lane, planned) = creates(wish, outlook, &self.holds);
+            let (lane, run) = creates(wish, outlook);
             outlook.report.created = wish.allowed;
-            self.lanes.plan(lane, planned);
+            self.lanes.plan(lane, Backlog::Pods(Box::new(run)));
         }
         self.restate(inspect::DEMAND_KINDS, found, findings);
     }
@@ -239,10 +239,11 @@ impl Controller {
     }
 
     fn take_over(&mut self, plan: Plan<'_>, fresh: bool) {
-        self.lanes.plan(LaneKey::Stop, plan.stops);
+        self.lanes.plan(LaneKey::Stop, Backlog::Errands(plan.stops.into()));
         self.lanes.clear(|lane| matches!(lane, LaneKey::Delete(_)));
         for (namespace, planned) in plan.deletes {
-            self.lanes.plan(LaneKey::Delete(namespace.to_owned()), planned);
+            self.lanes
+                .plan(LaneKey::Delete(namespace.to_owned()), Backlog::Errands(planned.into()));
         }
         let old = std::mem::take(&mut self.report.queues);
         self.report = Report {

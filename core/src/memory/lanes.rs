@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::failure::{Failure, Refusal};
+use crate::memory::holds::Holds;
+use crate::memory::pod_run::PodRun;
 use crate::names::{TemplateHash, Uid};
 use crate::reason::Reason;
 use crate::step::{Action, Outcome};
@@ -41,9 +43,31 @@ pub(crate) struct Lanes {
     lanes: BTreeMap<LaneKey, Lane>,
 }
 
+/// What waits in a lane.
+#[derive(Clone, Debug)]
+pub(crate) enum Backlog {
+    /// Stops and deletes, in order.
+    Errands(VecDeque<Planned>),
+    /// Creates from one template.
+    Pods(Box<PodRun>),
+}
+
+impl Backlog {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Errands(errands) => errands.is_empty(),
+            Self::Pods(run) => run.left == 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::Errands(VecDeque::new());
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Lane {
-    backlog: VecDeque<Planned>,
+    backlog: Backlog,
     in_flight: u32,
     window: u32,
     failures: u32,
@@ -52,7 +76,7 @@ struct Lane {
 
 impl Lanes {
     /// Replaces what waits in a lane by a newer plan.
-    pub(crate) fn plan(&mut self, key: LaneKey, planned: Vec<Planned>) {
+    pub(crate) fn plan(&mut self, key: LaneKey, planned: Backlog) {
         if planned.is_empty() && !self.lanes.contains_key(&key) {
             return;
         }
@@ -60,7 +84,7 @@ impl Lanes {
         if lane.in_flight == 0 {
             lane.window = 1;
         }
-        lane.backlog = planned.into();
+        lane.backlog = planned;
     }
 
     /// Forgets what waits in lanes that `keep` refuses, and lanes that are
@@ -94,12 +118,15 @@ impl Lanes {
     }
 
     /// The next command of a lane, if it may be sent now.
-    pub(crate) fn pop(&mut self, key: &LaneKey, now: Timestamp) -> Option<Planned> {
+    pub(crate) fn pop(&mut self, key: &LaneKey, holds: &Holds, now: Timestamp) -> Option<Planned> {
         let lane = self.lanes.get_mut(key)?;
         if lane.closed_until.is_some_and(|until| now < until) || lane.in_flight >= lane.window {
             return None;
         }
-        let planned = lane.backlog.pop_front()?;
+        let planned = match &mut lane.backlog {
+            Backlog::Errands(errands) => errands.pop_front(),
+            Backlog::Pods(run) => run.next(holds),
+        }?;
         lane.in_flight += 1;
         Some(planned)
     }
@@ -132,7 +159,7 @@ impl Lanes {
 impl Lane {
     fn new() -> Self {
         Self {
-            backlog: VecDeque::new(),
+            backlog: Backlog::Errands(VecDeque::new()),
             in_flight: 0,
             window: 1,
             failures: 0,

@@ -1,0 +1,57 @@
+//! Pods to create from one template, named one by one as they are sent: a
+//! plan for thousands costs nothing until their turn comes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::blueprint::Blueprint;
+use crate::memory::holds::{Holds, pod_key};
+use crate::memory::lanes::Planned;
+use crate::names::Queue;
+use crate::pod_name::pod_name;
+use crate::reason::Reason;
+use crate::step::{Action, CreatePod};
+use crate::template::Template;
+
+/// Creates that are decided on and not sent yet.
+#[derive(Clone, Debug)]
+pub(crate) struct PodRun {
+    pub(crate) template: Arc<Template>,
+    pub(crate) queue: Queue,
+    pub(crate) blueprint: Arc<Blueprint>,
+    /// Names of pods that exist.
+    pub(crate) names: BTreeSet<String>,
+    /// How many are left to create.
+    pub(crate) left: u32,
+    /// The lowest slot that has not been tried.
+    pub(crate) slot: u32,
+}
+
+impl PodRun {
+    /// The create in the lowest slot that is free.
+    ///
+    /// Two controllers that see the same pods choose the same slots and so the
+    /// same names: the second create of each is refused by Kubernetes.
+    pub(crate) fn next(&mut self, holds: &Holds) -> Option<Planned> {
+        self.left = self.left.checked_sub(1)?;
+        let template = &self.template;
+        let name = loop {
+            let name = pod_name(template, &self.queue, self.slot);
+            self.slot += 1;
+            if !self.names.contains(&name) && !holds.bars_create(&pod_key(&template.namespace, &name)) {
+                break name;
+            }
+        };
+        let create = CreatePod {
+            namespace: template.namespace.clone(),
+            manifest: self.blueprint.manifest(&name),
+            name,
+            queue: self.queue.clone(),
+            template: template.uid.clone(),
+        };
+        Some(Planned {
+            action: Action::CreatePod(create),
+            reason: Reason::Demand,
+        })
+    }
+}
