@@ -10,8 +10,8 @@ pub(crate) async fn one_build(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
     world.start_default().await;
     let build = world.build("bash", 1, Duration::from_secs(2));
-    world.until_all_passed(&build).await;
-    world.until_no_pod_left().await;
+    world.tell("one build done", world.until_all_passed(&build).await);
+    world.tell("its pod gone", world.until_no_pod_left().await);
     assert_eq!(world.home.pods.ours().len(), 1);
 }
 
@@ -19,8 +19,8 @@ pub(crate) async fn twelve_builds(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
     world.start_default().await;
     let builds = world.build("bash", 12, Duration::from_secs(4));
-    world.until_all_passed(&builds).await;
-    world.until_no_pod_left().await;
+    world.tell("twelve builds done", world.until_all_passed(&builds).await);
+    world.tell("their pods gone", world.until_no_pod_left().await);
 
     let pods = world.home.pods.ours();
     assert!(pods.len() <= 12, "{} pods for 12 builds", pods.len());

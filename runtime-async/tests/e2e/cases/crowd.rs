@@ -16,7 +16,8 @@ pub(crate) async fn two_pages(world: &World) {
     world.start_default().await;
     let builds = world.build("bash", CROWD, Duration::from_secs(25));
     let crowded = async || world.count(&builds, &[JobState::Running]) > 100;
-    within(PATIENCE, "more than a page of agents is busy", crowded).await;
+    let took = within(PATIENCE, "more than a page of agents is busy", crowded).await;
+    world.tell("a hundred agents busy", took);
 
     for pages in [Pages::Linked, Pages::Unlinked] {
         world.fault(Fault::on("/v2/*/agents", Effect::Truncate(pages)));
@@ -25,7 +26,7 @@ pub(crate) async fn two_pages(world: &World) {
         world.fake().mend();
     }
     world.until_all_passed(&builds).await;
-    world.until_no_pod_left().await;
+    world.tell("their pods gone", world.until_no_pod_left().await);
 
     let pods = world.home.pods.ours();
     assert!(

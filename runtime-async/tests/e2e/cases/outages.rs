@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use buildscaler_simulator::buildkite::FakeBuildkite;
 use buildscaler_simulator::fault::{Effect, Fault, Pages};
 use http::StatusCode;
 
-use crate::harness::{Launch, PATIENCE, Template, World, throughout, within};
+use crate::harness::{Controller, Launch, PATIENCE, Template, World, throughout, within};
 
 const INTERVAL: u64 = 2;
 /// More than two tries, whatever the back-off.
@@ -15,12 +14,14 @@ const EVERYTHING: &str = "/v2/*";
 const AGENTS: &str = "/v2/*/agents";
 
 pub(crate) async fn buildkite(world: &World) {
+    // Shorter than the real one, so that three pass while the builds run.
+    world.fake().inner_mut().limits.window = Duration::from_secs(5);
     world.apply(&Template::new("bash-job", "bash")).await;
     let launch = Launch {
         interval: INTERVAL,
         ..world.launch()
     };
-    world.start(launch).await;
+    let controller = world.start(launch).await;
     let builds = world.build("bash", 2, Duration::from_secs(50));
     world.until_all_run(&builds).await;
 
@@ -35,6 +36,7 @@ pub(crate) async fn buildkite(world: &World) {
         world.fake().mend();
     }
     storm(world).await;
+    wait_when_told(world, &controller).await;
     world.fault(Fault::on(EVERYTHING, Effect::Refuse(StatusCode::INTERNAL_SERVER_ERROR)));
     let late = world.build("bash", 2, Duration::from_secs(1));
     untouched(world, A_WHILE).await;
@@ -55,7 +57,6 @@ pub(crate) async fn buildkite(world: &World) {
 
 /// Others use up the limit, three windows in a row.
 async fn storm(world: &World) {
-    world.fake().inner_mut().limits.window = Duration::from_secs(5);
     for _ in 0..3 {
         let seen = requests(world);
         let limit = world.fake().inner().limits.organization;
@@ -73,7 +74,20 @@ async fn storm(world: &World) {
         assert!(refused <= 1, "asked {refused} times before the limit was reset");
         untouched(world, Duration::ZERO).await;
     }
-    world.fake().inner_mut().limits.window = FakeBuildkite::default().limits.window;
+}
+
+/// A refusal says in how many seconds to come back, and nothing is asked before.
+async fn wait_when_told(world: &World, controller: &Controller) {
+    let refusal = Effect::Refuse(StatusCode::TOO_MANY_REQUESTS);
+    let refusals = || controller.count(&["rate limited"]);
+    let told = refusals();
+    world.fault(Fault::on(EVERYTHING, refusal).times(1));
+    within(PATIENCE, "the refusal is noticed", async || refusals() > told).await;
+    let seen = requests(world);
+    let waited = within(PATIENCE, "Buildkite is asked again", async || requests(world) > seen).await;
+    assert!(waited > Duration::from_millis(4_500), "asked again after {waited:?}");
+    untouched(world, Duration::ZERO).await;
+    world.fake().mend();
 }
 
 fn requests(world: &World) -> usize {
@@ -101,12 +115,14 @@ pub(crate) async fn kubernetes(world: &World) {
     let controller = world.start_default().await;
     let builds = world.build("bash", 4, Duration::from_secs(20));
     world.until_all_run(&builds).await;
+    let mut late = world.build("bash", 2, Duration::from_secs(1));
     world.cluster.restart_api_server().await;
     assert!(controller.runs().await, "the controller did not outlive the outage");
-    let late = world.build("bash", 2, Duration::from_secs(1));
-    world.until_all_passed(&late).await;
+    late.extend(world.build("bash", 2, Duration::from_secs(1)));
+    let took = world.until_all_passed(&late).await;
+    world.tell("builds done after Kubernetes is back", took);
     world.until_all_passed(&builds).await;
     world.until_no_pod_left().await;
     let pods = world.home.pods.ours();
-    assert!(pods.len() <= 6, "{} pods for 6 builds", pods.len());
+    assert!(pods.len() <= 8, "{} pods for 8 builds", pods.len());
 }

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use buildscaler_simulator::fault::{Effect, Fault};
+use tokio::time::{Instant, sleep};
+
 use crate::harness::{ENDS_WITHIN, PATIENCE, Template, World, within};
 
 pub(crate) async fn killed(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
-    let first = world.start_default().await;
     let builds = world.build("bash", 10, Duration::from_secs(4));
-    within(PATIENCE, "a pod appears", async || !world.home.pods.ours().is_empty()).await;
-    first.kill().await;
+    for least in [1, 4, 8] {
+        let controller = world.start_default().await;
+        let busy = async || world.home.pods.ours().len() >= least;
+        within(PATIENCE, "pods appear", busy).await;
+        controller.kill().await;
+    }
     world.start_default().await;
     world.until_all_passed(&builds).await;
     world.until_no_pod_left().await;
@@ -33,8 +39,13 @@ pub(crate) async fn terminated(world: &World) {
     let controller = world.start_default().await;
     let builds = world.build("bash", 2, Duration::from_secs(8));
     world.until_all_run(&builds).await;
+    // Something to be waiting for when the signal comes.
+    world.fault(Fault::on("/v2/*", Effect::Delay(Duration::from_secs(60))));
+    sleep(Duration::from_millis(1_500)).await;
+    let begun = Instant::now();
     let status = controller.terminate(ENDS_WITHIN).await;
     assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    world.tell("the end after SIGTERM", begun.elapsed());
     world.until_all_passed(&builds).await;
     let pods = world.home.pods.ours();
     assert!(pods.iter().all(|pod| pod.leaving.is_none()), "{pods:?}");

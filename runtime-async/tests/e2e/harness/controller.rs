@@ -87,12 +87,16 @@ impl Controller {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many lines hold all of these words, whatever their case.
+    pub(crate) fn count(&self, words: &[&str]) -> usize {
+        let output = self.output().to_lowercase();
+        let holds = |line: &&str| words.iter().all(|word| line.contains(&word.to_lowercase()));
+        output.lines().filter(holds).count()
+    }
+
     /// Whether a line holds all of these words, whatever their case.
     pub(crate) fn says(&self, words: &[&str]) -> bool {
-        self.output()
-            .to_lowercase()
-            .lines()
-            .any(|line| words.iter().all(|word| line.contains(&word.to_lowercase())))
+        self.count(words) > 0
     }
 
     /// Whether it still runs.

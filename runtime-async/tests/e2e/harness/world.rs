@@ -207,6 +207,11 @@ impl World {
         self.start(self.launch()).await
     }
 
+    /// Shows how long something took.
+    pub(crate) fn tell(&self, what: &str, took: Duration) {
+        eprintln!("{}: {what}: {:.1} s", self.home.namespace, took.as_secs_f64());
+    }
+
     /// Now, as the fake Buildkite sees it.
     pub(crate) fn now(&self) -> Timestamp {
         wall_clock()
