@@ -1,5 +1,7 @@
 //! What the command line accepts, refuses and shows.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use std::path::Path;
 use std::time::Duration;
 

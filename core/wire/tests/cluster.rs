@@ -1,5 +1,7 @@
 //! Looking at Kubernetes: pages and failures.
 
+#![expect(clippy::panic, reason = "a test may fail")]
+
 mod support;
 
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use buildscaler_core::{Action, ClusterView, CommandId, Failure, Input, Refusal, View};
 use buildscaler_wire::{Api, Reply, Request, SendErrorKind, Surroundings};
 use serde_json::json;
-use support::{NOW, answer, begin, begin_at, send_error, talk, uris, with};
+use support::{Expectation, NOW, answer, begin, begin_at, send_error, talk, uris, with};
 
 const JOBS: &str = include_str!("fixtures/jobs.json");
 const PODS: &str = include_str!("fixtures/pods.json");
@@ -18,13 +20,11 @@ fn see(server: impl FnMut(&Request) -> Reply) -> (ClusterView, Vec<Request>) {
 }
 
 fn view(input: Input) -> ClusterView {
-    match input {
-        Input::Cluster { id, view } => {
-            assert_eq!(id, Some(CommandId(7)));
-            view
-        }
-        other => panic!("no view: {other:?}"),
-    }
+    let Input::Cluster { id, view } = input else {
+        panic!("no view: {input:?}");
+    };
+    assert_eq!(id, Some(CommandId(7)));
+    view
 }
 
 fn asks_for_pods(request: &Request) -> bool {
@@ -100,7 +100,7 @@ fn without_a_namespace_all_are_listed() {
 /// first page as the whole.
 #[test]
 fn a_failed_page_makes_its_list_unknown() {
-    let failures: [(Reply, fn(&Failure) -> bool); 9] = [
+    let failures: [(Reply, Expectation); 9] = [
         (Ok(answer(401, "")), |failure| {
             matches!(
                 failure,

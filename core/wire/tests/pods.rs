@@ -1,5 +1,7 @@
 //! What a pod's spec and status mean.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use buildscaler_core::{Pod, PodStage};
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use buildscaler_core::{
 };
 use buildscaler_wire::{Api, SendErrorKind};
 use serde_json::{Value, json};
-use support::{NOW, answer, begin, failure, outcome, send_error, talk, uris, with};
+use support::{Headers, NOW, answer, begin, failure, outcome, send_error, talk, uris, with};
 
 fn stop(agent: &str) -> Action {
     Action::StopAgent {
@@ -139,7 +139,7 @@ fn without_an_answer_the_fate_depends_on_whether_it_was_sent() {
 /// Seen to fail when only the organisation's header was looked at.
 #[test]
 fn a_429_lasts_as_long_as_its_longest_word() {
-    let cases: &[(&[(&'static str, &str)], &str, u64)] = &[
+    let cases: &[(&Headers, &str, u64)] = &[
         (&[("retry-after", "7")], "{}", 7),
         (
             &[],

@@ -1,5 +1,7 @@
 //! What a Job's spec and status mean.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use buildscaler_core::selector::Operator;
 use buildscaler_core::{PodTemplate, Template};
 use serde_json::{Value, json};

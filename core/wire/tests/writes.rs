@@ -1,5 +1,7 @@
 //! Creating and deleting pods.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 mod support;
 
 use std::time::Duration;
@@ -131,10 +133,10 @@ fn the_meanings_of_403_are_told_apart() {
         (Refusal::Other, "no"),
     ];
     for (expected, message) in cases {
-        match refused(403, message) {
-            Failure::Forbidden { kind, message: said } => assert_eq!((kind, said.as_str()), (expected, message)),
-            other => panic!("{message}: {other:?}"),
-        }
+        let Failure::Forbidden { kind, message: said } = refused(403, message) else {
+            panic!("{message} is no refusal");
+        };
+        assert_eq!((kind, said.as_str()), (expected, message));
     }
 }
 

@@ -1,11 +1,17 @@
 //! A runtime for tests: servers are functions.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use buildscaler_core::{Action, Command, CommandId, Failure, Input, Look, Outcome, Reason, Timestamp};
 use buildscaler_wire::{Exchange, Reply, Request, SendError, SendErrorKind, Surroundings};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+/// A test of a failure.
+pub type Expectation = fn(&Failure) -> bool;
+/// Headers of an answer.
+pub type Headers = [(&'static str, &'static str)];
 
 /// More requests than any exchange may make.
 const WITHOUT_END: usize = 20_000;
@@ -72,23 +78,19 @@ pub fn uris(requests: &[Request]) -> Vec<String> {
 }
 
 pub fn look(input: Input) -> Look {
-    match input {
-        Input::Buildkite { id, look } => {
-            assert_eq!(id, CommandId(7));
-            look
-        }
-        other => panic!("no look: {other:?}"),
-    }
+    let Input::Buildkite { id, look } = input else {
+        panic!("no look: {input:?}");
+    };
+    assert_eq!(id, CommandId(7));
+    look
 }
 
 pub fn outcome(input: Input) -> Outcome {
-    match input {
-        Input::Outcome { id, outcome, .. } => {
-            assert_eq!(id, CommandId(7));
-            outcome
-        }
-        other => panic!("no outcome: {other:?}"),
-    }
+    let Input::Outcome { id, outcome, .. } = input else {
+        panic!("no outcome: {input:?}");
+    };
+    assert_eq!(id, CommandId(7));
+    outcome
 }
 
 pub fn failure(input: Input) -> Failure {
