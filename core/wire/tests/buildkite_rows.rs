@@ -90,6 +90,7 @@ fn an_unreadable_build_or_job_costs_only_itself() {
 }
 
 /// An agent that was left out would look like one that is dead (Invariant 4).
+/// Seen to fail when such rows were skipped.
 #[test]
 fn an_agent_that_cannot_be_told_makes_the_page_malformed() {
     for row in [

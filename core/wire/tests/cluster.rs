@@ -163,6 +163,7 @@ fn after_a_429_nothing_more_is_asked() {
     }
 }
 
+/// Seen to fail when any kind of list was taken.
 #[test]
 fn a_list_of_something_else_is_malformed() {
     for body in [
@@ -198,7 +199,7 @@ fn an_empty_list_may_be_written_as_null() {
     assert_eq!(view.pods, View::Complete(Vec::new()));
 }
 
-/// Seen to fail without either bound: the look then never ended.
+/// Seen to fail without either bound, on pages and on repeated tokens.
 #[test]
 fn paging_ends_even_where_lists_go_on_for_ever() {
     let mut count = 0;

@@ -135,11 +135,12 @@ fn header() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
     ]);
     let value = prop_oneof![
         any::<u32>().prop_map(|number| number.to_string().into_bytes()),
-        (0_u32..4).prop_map(|page| format!("<https://h/?page={page}>; rel=\"next\"").into_bytes()),
         "[ -~]{0,40}".prop_map(String::into_bytes),
         prop::collection::vec(0x80_u8..=0xff, 0..8),
     ];
-    (name, value)
+    let page = prop_oneof![0_u32..4, any::<u32>(), Just(u32::MAX)];
+    let next = page.prop_map(|page| ("link", format!("<https://h/?page={page}>; rel=\"next\"").into_bytes()));
+    prop_oneof![next, (name, value)]
 }
 
 fn reply() -> impl Strategy<Value = Reply> {

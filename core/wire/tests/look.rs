@@ -88,7 +88,7 @@ fn an_organisation_of_odd_letters_stays_one_segment() {
     assert!(uris(&requests)[0].starts_with("GET /v2/organizations/a%2Fb%3Fc%20d/builds?"));
 }
 
-/// Seen to fail when the grant was compared after sending.
+/// Seen to fail when one request more than the grant was sent.
 #[test]
 fn a_look_ends_with_its_grant_and_goes_on_where_it_ended() {
     let steps = [
@@ -208,7 +208,7 @@ fn a_page_that_is_no_array_of_objects_is_malformed() {
     }
 }
 
-/// Seen to fail when any number was followed: the look then never ended.
+/// Seen to fail when earlier pages were followed too.
 #[test]
 fn a_next_page_that_is_not_the_next_is_malformed() {
     for next in ["1", "0", "3", "-1", "4294967296", "x", ""] {
@@ -225,6 +225,7 @@ fn a_next_page_that_is_not_the_next_is_malformed() {
     }
 }
 
+/// Seen to fail without a last page.
 #[test]
 fn paging_ends_even_where_pages_go_on_for_ever() {
     let endless = |request: &Request| {
@@ -280,6 +281,7 @@ fn a_rate_limit_says_until_when_and_is_read_from_every_answer() {
     assert_eq!(look.spending.limits[0].reset_at, until);
 }
 
+/// Seen to fail when older readings were kept as well.
 #[test]
 fn the_newest_reading_of_a_limit_is_kept() {
     let (look, _) = see(9, Cursor::START, |request| {
@@ -297,7 +299,7 @@ fn the_newest_reading_of_a_limit_is_kept() {
     assert_eq!(remaining, [6]);
 }
 
-/// Seen to fail when the end was noted instead.
+/// Seen to fail when the time of the last request was noted.
 #[test]
 fn a_look_begins_with_its_first_request() {
     let mut exchange = begin(observe(5, Cursor::START));

@@ -78,7 +78,8 @@ fn only_our_annotations_are_kept_without_their_prefix() {
     assert_eq!(annotations, [("max-active-builds".to_owned(), "5".to_owned())]);
 }
 
-/// A selector that is not understood must count as one that matches.
+/// A selector that is not understood must count as one that matches. Seen to
+/// fail when an unknown operator was read as `Exists`.
 #[test]
 fn selectors_are_read_with_operators_of_the_future() {
     let mut job = job();

@@ -56,7 +56,7 @@ fn a_pod_is_posted_byte_for_byte() {
     assert_eq!(requests[0].http.headers()["content-type"], "application/json");
 }
 
-/// Invariant 22. Seen to fail with a derived `Debug` of `Request`.
+/// Invariant 22. Seen to fail when `Debug` showed the body as text.
 #[test]
 fn a_manifest_is_not_shown() {
     let mut exchange = begin(create());
@@ -154,6 +154,7 @@ fn a_terminating_namespace_is_known_by_its_cause_too() {
     ));
 }
 
+/// Seen to fail when webhooks were looked for last.
 #[test]
 fn a_webhook_may_choose_its_status() {
     let message = "admission webhook \"policy.example\" denied the request: no";
