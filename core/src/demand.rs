@@ -1,10 +1,11 @@
 //! Demand: the jobs that want an agent now and have none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::buildkite_job::{BuildkiteJob, JobState};
+use crate::index::Index;
 use crate::names::{BuildkiteJobId, Queue};
 use crate::time::Timestamp;
 
@@ -38,7 +39,7 @@ pub(crate) struct HeldBack {
 }
 
 impl HeldBack {
-    /// Takes note of a complete list of jobs, sorted by id.
+    /// Takes note of a complete list of jobs.
     pub(crate) fn see(&mut self, jobs: &[BuildkiteJob], now: Timestamp) {
         let known = std::mem::take(&mut self.since);
         for held in jobs.iter().filter(|one| is_held_back(one)) {
@@ -62,20 +63,30 @@ pub(crate) fn demand<'v>(
     held_back: &HeldBack,
     now: Timestamp,
 ) -> BTreeMap<&'v Queue, Demand<'v>> {
-    let running: BTreeSet<&BuildkiteJobId> = agents.iter().filter_map(|agent| agent.running.as_ref()).collect();
-    let mut queues: BTreeMap<&Queue, Demand<'_>> = BTreeMap::new();
+    let mut running = Index::default();
+    for id in agents.iter().filter_map(|agent| agent.running.as_ref()) {
+        running.place_of(id.as_str());
+    }
+    let mut places = Index::default();
+    let mut queues: Vec<(&Queue, Demand<'_>)> = Vec::new();
     for wanting in jobs.iter().filter(|one| one.state == JobState::Scheduled) {
-        if running.contains(&wanting.id) {
+        let implausible = wanting.runnable_at.is_none() && held_back.is_implausible(wanting, now);
+        let wants = wanting.runnable_at.is_some() || implausible;
+        if !wants || running.find(wanting.id.as_str()).is_some() {
             continue;
         }
+        let (place, is_new) = places.place_of(wanting.queue.as_str());
+        if is_new {
+            queues.push((&wanting.queue, Demand::default()));
+        }
+        let demand = &mut queues[place].1;
         match wanting.runnable_at {
-            Some(_) if !wanting.rules.is_empty() => queues.entry(&wanting.queue).or_default().picky.push(wanting),
-            Some(since) => queues.entry(&wanting.queue).or_default().plain.push(since),
-            None if held_back.is_implausible(wanting, now) => queues.entry(&wanting.queue).or_default().held_back += 1,
-            None => {}
+            Some(_) if !wanting.rules.is_empty() => demand.picky.push(wanting),
+            Some(since) => demand.plain.push(since),
+            None => demand.held_back += 1,
         }
     }
-    queues
+    queues.into_iter().collect()
 }
 
 /// Whether an agent with these tags satisfies all of a job's rules.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agent::Agent;
+use crate::index::Index;
 use crate::labels;
 use crate::names::{Queue, Uid};
 use crate::pod::Pod;
@@ -121,12 +122,13 @@ impl<'v> Links<'v> {
         let mut linked = Vec::with_capacity(agents.len());
         let mut foreign = Vec::new();
         let mut by_hostname: Option<BTreeMap<&str, Vec<usize>>> = None;
+        let by_uid = Index::of(pods.iter().map(|pod| pod.uid.as_str()));
         for agent in agents {
             match agent.pod_uid.as_ref().filter(|uid| !is_unexpanded(uid)) {
                 Some(uid) => {
                     // An agent whose pod is gone is a phantom: it will be lost
                     // within minutes, and is neither capacity nor a target.
-                    if let Ok(place) = pods.binary_search_by(|pod| pod.uid.cmp(uid)) {
+                    if let Some(place) = by_uid.find(uid.as_str()) {
                         linked.push((place, agent));
                     }
                 }
@@ -139,7 +141,7 @@ impl<'v> Links<'v> {
                 }
             }
         }
-        linked.sort_by_key(|(place, _)| *place);
+        linked.sort_unstable_by(|(a, first), (b, second)| a.cmp(b).then_with(|| first.id.cmp(&second.id)));
         Self {
             linked: linked.into_iter().peekable(),
             foreign,

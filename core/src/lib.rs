@@ -21,6 +21,7 @@ pub mod failure;
 pub mod finding;
 mod fleet;
 mod hash;
+mod index;
 mod inspect;
 pub mod labels;
 mod memory;

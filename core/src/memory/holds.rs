@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::agent::{Agent, ConnectionState};
 use crate::failure::Failure;
+use crate::index::Index;
 use crate::names::{AgentId, Queue, Uid};
 use crate::pod::Pod;
 use crate::step::Outcome;
@@ -141,16 +142,19 @@ impl Holds {
         });
     }
 
-    /// Lets go of what a complete listing of agents, sorted by id, settles.
+    /// Lets go of what a complete listing of agents settles.
     pub(crate) fn see_agents(&mut self, agents: &[Agent], begun_at: Timestamp) {
+        if self.stops.is_empty() {
+            return;
+        }
+        let index = Index::of(agents.iter().map(|agent| agent.id.as_str()));
         self.stops.retain(|id, settled| {
             let Some(settled) = settled.filter(|settled| *settled <= begun_at) else {
                 return true;
             };
-            match agents.binary_search_by(|agent| agent.id.cmp(id)) {
-                Ok(place) => agents[place].state == ConnectionState::Connected && begun_at.since(settled) < DEAF,
-                Err(_) => false,
-            }
+            index.find(id.as_str()).is_some_and(|place| {
+                agents[place].state == ConnectionState::Connected && begun_at.since(settled) < DEAF
+            })
         });
     }
 

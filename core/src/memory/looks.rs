@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::agent::Agent;
 use crate::buildkite_job::BuildkiteJob;
 use crate::failure::Failure;
+use crate::index::Index;
 use crate::memory::Budget;
 use crate::memory::lanes::pause;
 use crate::reason::Reason;
@@ -20,9 +21,9 @@ const LEAST_COST: u32 = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) begun_at: Timestamp,
-    /// Sorted by id.
+    /// No two of one id.
     pub(crate) jobs: View<Vec<BuildkiteJob>>,
-    /// Sorted by id.
+    /// No two of one id.
     pub(crate) agents: View<Vec<Agent>>,
 }
 
@@ -141,8 +142,8 @@ impl Looks {
             next: Cursor::START,
         });
         partial.requests = partial.requests.saturating_add(look.spending.requests);
-        partial.jobs.extend(look.jobs);
-        partial.agents.extend(look.agents);
+        join(&mut partial.jobs, look.jobs);
+        join(&mut partial.agents, look.agents);
         self.phase = Phase::Resting;
         let seen = match look.end {
             LookEnd::Complete => {
@@ -222,19 +223,21 @@ impl Looks {
 }
 
 impl Partial {
-    fn complete(mut self) -> Seen {
-        // A row that moved between pages is there twice: the same one of the
-        // two must win whatever their order (Invariant 13).
-        self.jobs
-            .sort_unstable_by(|a, b| (&a.id, b.state, a.runnable_at).cmp(&(&b.id, a.state, b.runnable_at)));
-        self.jobs.dedup_by(|a, b| a.id == b.id);
-        self.agents
-            .sort_unstable_by(|a, b| (&a.id, b.state, &b.running).cmp(&(&b.id, a.state, &a.running)));
-        self.agents.dedup_by(|a, b| a.id == b.id);
+    fn complete(self) -> Seen {
+        let jobs = distinct(
+            self.jobs,
+            |one| one.id.as_str(),
+            |a, b| (a.state, a.runnable_at) > (b.state, b.runnable_at),
+        );
+        let agents = distinct(
+            self.agents,
+            |one| one.id.as_str(),
+            |a, b| (a.state, &a.running) > (b.state, &b.running),
+        );
         Seen {
             begun_at: self.begun_at,
-            jobs: View::Complete(self.jobs),
-            agents: View::Complete(self.agents),
+            jobs: View::Complete(jobs),
+            agents: View::Complete(agents),
         }
     }
 
@@ -254,5 +257,38 @@ impl Partial {
                 }
             }
         }
+    }
+}
+
+/// The rows without repetitions. A row that moved between pages is there
+/// twice: the greater of the two wins, whatever their order (Invariant 13).
+fn distinct<T>(rows: Vec<T>, id: impl Fn(&T) -> &str, greater: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    let mut winners: Vec<usize> = Vec::with_capacity(rows.len());
+    let mut index = Index::default();
+    for (place, row) in rows.iter().enumerate() {
+        let (slot, is_new) = index.place_of(id(row));
+        if is_new {
+            winners.push(place);
+        } else if greater(row, &rows[winners[slot]]) {
+            winners[slot] = place;
+        }
+    }
+    if winners.len() == rows.len() {
+        return rows;
+    }
+    winners.sort_unstable();
+    let mut winners = winners.into_iter().peekable();
+    rows.into_iter()
+        .enumerate()
+        .filter(|(place, _)| winners.next_if_eq(place).is_some())
+        .map(|(_, row)| row)
+        .collect()
+}
+
+fn join<T>(all: &mut Vec<T>, more: Vec<T>) {
+    if all.is_empty() {
+        *all = more;
+    } else {
+        all.extend(more);
     }
 }
