@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::objects::{default, is_finished_pod, is_terminating, items, text};
 use super::refusal::Refusal;
 use super::resource::Resource;
-use super::{FakeKubernetes, pod_security};
+use super::{FakeKubernetes, Webhook, pod_security};
+
+/// The name of the webhook that the settings may switch on.
+const WEBHOOK: &str = "pods.example.com";
 
 /// Refuses what is to live in a namespace that is missing or going away.
 pub(crate) fn check_namespace(fake: &FakeKubernetes, resource: Resource, object: &Value) -> Result<(), Refusal> {
@@ -58,10 +61,36 @@ pub(crate) fn check(fake: &FakeKubernetes, resource: Resource, object: &Value) -
     if resource != Resource::Pods {
         return Ok(Vec::new());
     }
+    check_account(fake, object)?;
     check_limits(fake, object)?;
+    check_webhook(fake)?;
     let warnings = check_security(fake, object)?;
     check_quota(fake, object)?;
     Ok(warnings)
+}
+
+fn check_account(fake: &FakeKubernetes, pod: &Value) -> Result<(), Refusal> {
+    if !fake.settings.service_accounts {
+        return Ok(());
+    }
+    let (namespace, name) = (text(pod, &["metadata", "namespace"]), text(pod, &["metadata", "name"]));
+    let account = match text(pod, &["spec", "serviceAccountName"]) {
+        "" => "default",
+        account => account,
+    };
+    if fake.object(Resource::ServiceAccounts, namespace, account).is_some() {
+        return Ok(());
+    }
+    let why = format!("error looking up service account {namespace}/{account}: serviceaccount {account:?} not found");
+    Err(Refusal::forbidden(Resource::Pods, name, &why))
+}
+
+fn check_webhook(fake: &FakeKubernetes) -> Result<(), Refusal> {
+    match &fake.settings.webhook {
+        None => Ok(()),
+        Some(Webhook::Denies(message)) => Err(Refusal::denied_by_webhook(WEBHOOK, message)),
+        Some(Webhook::Broken) => Err(Refusal::broken_webhook(WEBHOOK)),
+    }
 }
 
 fn container_limits(fake: &FakeKubernetes, namespace: &str) -> Vec<Value> {

@@ -71,6 +71,10 @@ pub struct Settings {
     pub streaming_lists: bool,
     /// Whether a request without a token is an administrator's, or nobody's.
     pub anonymous_is_admin: bool,
+    /// A webhook that is asked about every new pod, if there is one.
+    pub webhook: Option<Webhook>,
+    /// Whether a pod needs its service account to be there; namespaces then get a `default` one.
+    pub service_accounts: bool,
     /// Where uids and generated names start from.
     pub seed: u64,
 }
@@ -85,6 +89,8 @@ impl Default for Settings {
             watch_timeout: Duration::from_secs(30 * 60),
             streaming_lists: true,
             anonymous_is_admin: true,
+            webhook: None,
+            service_accounts: false,
             seed: 0,
         }
     }
@@ -97,6 +103,15 @@ pub enum ExpiredWatch {
     Event,
     /// An answer with the HTTP status 410.
     Status,
+}
+
+/// What a webhook says about new pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    /// It denies them, with this message.
+    Denies(String),
+    /// It does not answer, and the server takes no pods without its word.
+    Broken,
 }
 
 /// What a request leads to.

@@ -211,6 +211,24 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
+    pub(crate) fn denied_by_webhook(webhook: &str, message: &str) -> Self {
+        let message = format!("admission webhook {webhook:?} denied the request: {message}");
+        Self::new(StatusCode::BAD_REQUEST, "", message)
+    }
+
+    pub(crate) fn broken_webhook(webhook: &str) -> Self {
+        let what = format!(
+            "failed calling webhook {webhook:?}: failed to call webhook: Post \"https://webhook.default.svc:443/?timeout=10s\": \
+             dial tcp 10.0.0.1:443: connect: connection refused"
+        );
+        let message = format!("Internal error occurred: {what}");
+        let details = json!({ "causes": [{ "message": what }] });
+        Self {
+            details,
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
+        }
+    }
+
     /// The fake speaks JSON only; a real server speaks more.
     pub(crate) fn unsupported_media(content_type: &str) -> Self {
         let message = format!(
@@ -237,9 +255,12 @@ impl Refusal {
             "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         });
+        // A webhook that denies gives no reason.
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }

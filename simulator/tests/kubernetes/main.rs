@@ -10,6 +10,7 @@
     reason = "a test may die of what it did not expect"
 )]
 
+mod admission;
 mod clock;
 mod loopback;
 mod scale;

@@ -55,7 +55,7 @@ fn listed_in_pages(world: &mut World, limit: usize) -> usize {
         count += page["items"].as_array().map_or(0, Vec::len);
         match &page["metadata"]["continue"] {
             Value::String(next) => token.clone_from(next),
-            _ => return count,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => return count,
         }
     }
 }

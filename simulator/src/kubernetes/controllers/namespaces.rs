@@ -1,9 +1,9 @@
-//! The namespace controller: empties a namespace that is being deleted, then lets it go.
+//! The namespace controller: equips new namespaces, and empties those that are being deleted.
 
 use std::collections::BTreeSet;
 
 use buildscaler_core::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Touched;
 use crate::kubernetes::FakeKubernetes;
@@ -12,25 +12,35 @@ use crate::kubernetes::remove::{DeleteOptions, Propagation};
 use crate::kubernetes::resource::Resource;
 use crate::kubernetes::store::Key;
 
-/// Follows the namespaces that are being deleted.
+/// Follows the namespaces that are new or being deleted.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
     leaving: BTreeSet<String>,
+    fresh: BTreeSet<String>,
 }
 
 impl Namespaces {
     pub(super) fn follow(&mut self, touched: &[Touched]) {
         for Touched { resource, key, object } in touched {
             if *resource == Resource::Namespaces {
+                self.leaving.remove(&key.name);
                 match object {
-                    Some(object) if is_terminating(object) => self.leaving.insert(key.name.clone()),
-                    Some(_) | None => self.leaving.remove(&key.name),
-                };
+                    Some(object) if is_terminating(object) => drop(self.leaving.insert(key.name.clone())),
+                    Some(_) => drop(self.fresh.insert(key.name.clone())),
+                    None => {}
+                }
             }
         }
     }
 
     pub(super) fn run(&mut self, fake: &mut FakeKubernetes, now: Timestamp) {
+        for name in std::mem::take(&mut self.fresh) {
+            if fake.settings.service_accounts {
+                let account = json!({ "metadata": { "name": "default" } });
+                // It may be there already, or the namespace gone: either is fine.
+                drop(fake.create(now, Resource::ServiceAccounts, &name, account));
+            }
+        }
         for name in &self.leaving {
             if empty(fake, now, name)
                 && let Some(namespace) = fake.object(Resource::Namespaces, "", name)
