@@ -63,7 +63,7 @@ pub(crate) fn demand<'v>(
     held_back: &HeldBack,
     now: Timestamp,
 ) -> BTreeMap<&'v Queue, Demand<'v>> {
-    let mut running = Index::default();
+    let mut running = Index::with_room(agents.len());
     for id in agents.iter().filter_map(|agent| agent.running.as_ref()) {
         running.place_of(id.as_str());
     }

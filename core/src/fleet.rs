@@ -109,7 +109,7 @@ impl<'v> Fleet<'v> {
 
 /// Which agent belongs to which pod.
 #[derive(Debug)]
-pub(crate) struct Links<'v> {
+struct Links<'v> {
     /// Sorted by the pod's place.
     linked: std::iter::Peekable<std::vec::IntoIter<(usize, &'v Agent)>>,
     foreign: Vec<&'v Agent>,
@@ -118,7 +118,7 @@ pub(crate) struct Links<'v> {
 impl<'v> Links<'v> {
     /// Links by the tag `pod-uid`, which is unambiguous; an agent without it
     /// belongs to every pod of its hostname.
-    pub(crate) fn between(pods: &'v [Arc<Pod>], agents: &'v [Agent]) -> Self {
+    fn between(pods: &'v [Arc<Pod>], agents: &'v [Agent]) -> Self {
         let mut linked = Vec::with_capacity(agents.len());
         let mut foreign = Vec::new();
         let mut by_hostname: Option<BTreeMap<&str, Vec<usize>>> = None;
@@ -149,7 +149,7 @@ impl<'v> Links<'v> {
     }
 
     /// The agents of the pod at this place; places must be asked for in order.
-    pub(crate) fn take(&mut self, place: usize) -> Vec<&'v Agent> {
+    fn take(&mut self, place: usize) -> Vec<&'v Agent> {
         let mut agents = Vec::new();
         while let Some((_, agent)) = self.linked.next_if(|(of, _)| *of <= place) {
             agents.push(agent);

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Controller;
-use crate::agent::Agent;
 use crate::assess::Assessor;
 use crate::blueprints::hunters;
 use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
 use crate::demand::{Demand, demand};
 use crate::failure::Failure;
 use crate::finding::{Finding, FindingChange, FindingKind};
-use crate::fleet::{Fleet, Links};
+use crate::fleet::Fleet;
 use crate::inspect;
 use crate::memory::{Backlog, Glimpse, LaneKey};
 use crate::names::Queue;
@@ -81,12 +80,6 @@ impl Controller {
         }
         if let View::Complete(agents) = &seen.agents {
             self.holds.see_agents(agents, seen.begun_at);
-            if let Some(View::Complete(pods)) = self.cluster.as_ref().map(|cluster| &cluster.pods) {
-                let mut links = Links::between(pods, agents);
-                let glimpses: Vec<Glimpse> = (0..pods.len()).map(|place| glimpse(&links.take(place))).collect();
-                let patience = self.config.sync_interval.saturating_mul(3);
-                self.sightings.see_agents(seen.begun_at, &glimpses, patience);
-            }
         }
         self.buildkite = Some(seen);
         self.plan(true, now, findings);
@@ -101,6 +94,11 @@ impl Controller {
             let agents = buildkite.as_ref().and_then(|seen| seen.agents.complete());
             let jobs = buildkite.as_ref().and_then(|seen| seen.jobs.complete());
             let fleet = Fleet::join(&cluster.templates, pods, agents.map(Vec::as_slice));
+            if let Some(seen) = buildkite.as_ref().filter(|_| fresh && agents.is_some()) {
+                let patience = self.config.sync_interval.saturating_mul(3);
+                self.sightings
+                    .see_agents(seen.begun_at, &glimpses(&fleet, pods.len()), patience);
+            }
             let demand = jobs
                 .zip(agents)
                 .map(|(jobs, agents)| demand(jobs, agents, &self.held_back, now));
@@ -297,14 +295,16 @@ fn sort(view: &mut ClusterView) {
     }
 }
 
-fn glimpse(agents: &[&Agent]) -> Glimpse {
-    if agents.is_empty() {
-        Glimpse::Absent
-    } else if agents.iter().all(|agent| agent.is_idle()) {
-        Glimpse::Idle
-    } else {
-        Glimpse::Engaged
+/// What a listing shows of every pod's agents, in the order of the pods.
+fn glimpses(fleet: &Fleet<'_>, pods: usize) -> Vec<Glimpse> {
+    let mut glimpses = vec![Glimpse::Absent; pods];
+    for worker in fleet.queues.values().flat_map(|queue| &queue.workers) {
+        if !worker.agents.is_empty() {
+            let idle = worker.agents.iter().all(|agent| agent.is_idle());
+            glimpses[worker.place] = if idle { Glimpse::Idle } else { Glimpse::Engaged };
+        }
     }
+    glimpses
 }
 
 fn view<'a>(queue: &'a Queue, report: &QueueReport, waiting: &Waiting, now: Timestamp) -> QueueView<'a> {

@@ -264,7 +264,7 @@ impl Partial {
 /// twice: the greater of the two wins, whatever their order (Invariant 13).
 fn distinct<T>(rows: Vec<T>, id: impl Fn(&T) -> &str, greater: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let mut winners: Vec<usize> = Vec::with_capacity(rows.len());
-    let mut index = Index::default();
+    let mut index = Index::with_room(rows.len());
     for (place, row) in rows.iter().enumerate() {
         let (slot, is_new) = index.place_of(id(row));
         if is_new {
