@@ -1,6 +1,7 @@
-//! What a user may do: A13.
+//! What a user may do, and how much of it: A13, A15.
 
 use buildscaler_simulator::kubernetes::Rule;
+use futures::future::join_all;
 use serde_json::json;
 
 use crate::client::eventually;
@@ -18,6 +19,10 @@ pub(crate) fn checks() -> Vec<Check> {
         Check::new(
             "a13_a_review_agrees_with_the_requests",
             a13_a_review_agrees_with_the_requests,
+        ),
+        Check::new(
+            "a15_an_overloaded_server_says_when_to_come_back",
+            a15_an_overloaded_server_says_when_to_come_back,
         ),
     ]
 }
@@ -146,5 +151,24 @@ async fn a13_a_review_agrees_with_the_requests(target: Target) {
     assert!(
         !ask("list", "", "pods", "").await,
         "an empty namespace means all of them"
+    );
+}
+
+async fn a15_an_overloaded_server_says_when_to_come_back(target: Target) {
+    let target = target.squeezed().await;
+    let user = target.user("a15-user", &[Rule::new(&["list"], "", &["pods"])]).await;
+    let answer = eventually("the server is overloaded", async || {
+        let pods = target.pods();
+        let answers = join_all((0..50).map(|_| user.get(&pods))).await;
+        answers.into_iter().find(|answer| answer.code == 429)
+    })
+    .await;
+    let seconds = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
+    let seconds = seconds.and_then(|text| text.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 0), "{:?}", answer.headers);
+    assert_eq!(
+        answer.body,
+        serde_json::Value::Null,
+        "whoever is overloaded writes no Status"
     );
 }

@@ -50,11 +50,7 @@ impl Check {
 }
 
 /// Checks that need what is not to be had here, and why.
-const OUT_OF_REACH: [(&str, &str); 3] = [
-    (
-        "a15_an_overloaded_server_says_when_to_come_back",
-        "needs a server squeezed by API Priority and Fairness",
-    ),
+const OUT_OF_REACH: [(&str, &str); 2] = [
     (
         "b4_a_selector_that_cannot_be_escaped_is_refused",
         "is about the controller; what the selector does is b3 and b4 here",

@@ -4,9 +4,12 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildscaler_simulator::fault::{Effect, Fault};
 use buildscaler_simulator::kubernetes::{FakeKubernetes, Rule, Settings, User};
 use buildscaler_simulator::loopback::kubernetes::KubernetesServer;
 use buildscaler_testbed::ControlPlane;
+use buildscaler_testbed::control_plane::Options;
+use http::StatusCode;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -38,7 +41,8 @@ impl Target {
     }
 
     pub(crate) async fn real(plane: Arc<ControlPlane>, check: &str) -> Self {
-        let admin = Client(plane.client());
+        let kubeconfig = Kubeconfig::read_from(plane.admin_kubeconfig()).expect("a kubeconfig");
+        let admin = client_of(kubeconfig).await;
         Self::with_namespace(Api::Real(plane), admin, check).await
     }
 
@@ -115,6 +119,32 @@ impl Target {
         }
     }
 
+    /// A server that can do next to nothing at a time; administrators are always served.
+    pub(crate) async fn squeezed(self) -> Self {
+        match &self.api {
+            Api::Fake(server) => {
+                let refuse = Effect::Refuse(StatusCode::TOO_MANY_REQUESTS);
+                server.add_fault(Fault::on(self.pods(), refuse).skip(10));
+                self
+            }
+            Api::Real(_) => {
+                let flags = [
+                    "--enable-priority-and-fairness=false",
+                    "--max-requests-inflight=1",
+                    "--max-mutating-requests-inflight=1",
+                ];
+                let options = Options {
+                    controller_manager: false,
+                    scheduler: false,
+                    api_server_flags: flags.map(str::to_owned).to_vec(),
+                    ..Options::default()
+                };
+                let plane = ControlPlane::start(options).await.expect("a control plane");
+                Self::real(Arc::new(plane), &self.namespace).await
+            }
+        }
+    }
+
     /// A client who may do in the check's namespace what the rules allow, and nothing else.
     pub(crate) async fn user(&self, name: &str, rules: &[Rule]) -> Client {
         match &self.api {
@@ -133,7 +163,8 @@ impl Target {
             }
             Api::Real(plane) => {
                 self.grant(name, rules).await;
-                Client(plane.client_for(name, None).await.expect("a client"))
+                let path = plane.kubeconfig_for(name, None).expect("a kubeconfig");
+                client_of(Kubeconfig::read_from(path).expect("a kubeconfig")).await
             }
         }
     }
