@@ -63,19 +63,19 @@ pub(crate) fn demand<'v>(
     held_back: &HeldBack,
     now: Timestamp,
 ) -> BTreeMap<&'v Queue, Demand<'v>> {
-    let mut running = Index::with_room(agents.len());
+    let mut counted = Index::with_room(jobs.len());
     for id in agents.iter().filter_map(|agent| agent.running.as_ref()) {
-        running.place_of(id.as_str());
+        counted.place_of(id.as_bytes());
     }
     let mut places = Index::default();
     let mut queues: Vec<(&Queue, Demand<'_>)> = Vec::new();
     for wanting in jobs.iter().filter(|one| one.state == JobState::Scheduled) {
         let implausible = wanting.runnable_at.is_none() && held_back.is_implausible(wanting, now);
         let wants = wanting.runnable_at.is_some() || implausible;
-        if !wants || running.find(wanting.id.as_str()).is_some() {
+        if !wants || !counted.place_of(wanting.id.as_bytes()).1 {
             continue;
         }
-        let (place, is_new) = places.place_of(wanting.queue.as_str());
+        let (place, is_new) = places.place_of(wanting.queue.as_bytes());
         if is_new {
             queues.push((&wanting.queue, Demand::default()));
         }

@@ -62,13 +62,13 @@ impl<'v> Fleet<'v> {
         pods: &'v [Arc<Pod>],
         agents: Option<&'v [Agent]>,
     ) -> Self {
-        let mut queues: BTreeMap<&Queue, QueueFleet<'_>> = BTreeMap::new();
+        let mut queues = Queues::default();
         for template in templates.complete().into_iter().flatten() {
             if let (Some(queue), false) = (&template.queue, template.deleting) {
-                queues.entry(queue).or_default().claims.push(template);
+                queues.of(queue).claims.push(template);
             }
         }
-        for queue in queues.values_mut() {
+        for (_, queue) in &mut queues.all {
             queue
                 .claims
                 .sort_by_key(|template| (template.parallelism != 0, template.created_at, &template.uid));
@@ -78,22 +78,15 @@ impl<'v> Fleet<'v> {
         for (place, pod) in pods.iter().enumerate() {
             let agents = links.take(place);
             match &pod.queue {
-                Some(queue) if !pod.adopted => {
-                    queues
-                        .entry(queue)
-                        .or_default()
-                        .workers
-                        .push(Worker { pod, place, agents });
-                }
+                Some(queue) if !pod.adopted => queues.of(queue).workers.push(Worker { pod, place, agents }),
                 Some(_) | None => foreign_pods.push(pod),
             }
         }
-        for agent in links.foreign {
-            if agent.is_idle() {
-                for queue in &agent.queues {
-                    if let Some(queue) = queues.get_mut(queue) {
-                        queue.foreign_idle += 1;
-                    }
+        let mut queues: BTreeMap<&Queue, QueueFleet<'_>> = queues.all.into_iter().collect();
+        for agent in links.foreign.into_iter().filter(|agent| agent.is_idle()) {
+            for queue in &agent.queues {
+                if let Some(queue) = queues.get_mut(queue) {
+                    queue.foreign_idle += 1;
                 }
             }
         }
@@ -104,6 +97,23 @@ impl<'v> Fleet<'v> {
             templates: known.map_or(&[], Vec::as_slice),
             templates_known: known.is_some(),
         }
+    }
+}
+
+/// The queues in the making.
+#[derive(Default)]
+struct Queues<'v> {
+    index: Index<'v>,
+    all: Vec<(&'v Queue, QueueFleet<'v>)>,
+}
+
+impl<'v> Queues<'v> {
+    fn of(&mut self, queue: &'v Queue) -> &mut QueueFleet<'v> {
+        let (place, is_new) = self.index.place_of(queue.as_bytes());
+        if is_new {
+            self.all.push((queue, QueueFleet::default()));
+        }
+        &mut self.all[place].1
     }
 }
 
@@ -122,13 +132,13 @@ impl<'v> Links<'v> {
         let mut linked = Vec::with_capacity(agents.len());
         let mut foreign = Vec::new();
         let mut by_hostname: Option<BTreeMap<&str, Vec<usize>>> = None;
-        let by_uid = Index::of(pods.iter().map(|pod| pod.uid.as_str()));
+        let by_uid = Index::of(pods.iter().map(|pod| pod.uid.as_bytes()));
         for agent in agents {
             match agent.pod_uid.as_ref().filter(|uid| !is_unexpanded(uid)) {
                 Some(uid) => {
                     // An agent whose pod is gone is a phantom: it will be lost
                     // within minutes, and is neither capacity nor a target.
-                    if let Some(place) = by_uid.find(uid.as_str()) {
+                    if let Some(place) = by_uid.find(uid.as_bytes()) {
                         linked.push((place, agent));
                     }
                 }

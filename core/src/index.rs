@@ -14,7 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
     reason = "asked by key only, never iterated: its order cannot be seen"
 )]
 pub(crate) struct Index<'v> {
-    places: std::collections::HashMap<&'v str, usize, BuildHasherDefault<Fold>>,
+    places: std::collections::HashMap<&'v [u8], usize, BuildHasherDefault<Fold>>,
 }
 
 impl<'v> Index<'v> {
@@ -27,7 +27,7 @@ impl<'v> Index<'v> {
 
     /// The places of these names, in the order in which they come; the first
     /// of equal ones counts.
-    pub(crate) fn of(names: impl ExactSizeIterator<Item = &'v str>) -> Self {
+    pub(crate) fn of(names: impl ExactSizeIterator<Item = &'v [u8]>) -> Self {
         let mut index = Self::with_room(names.len());
         for (place, name) in names.enumerate() {
             index.places.entry(name).or_insert(place);
@@ -36,7 +36,7 @@ impl<'v> Index<'v> {
     }
 
     /// The place of a name; a new one gets the next place, and `true`.
-    pub(crate) fn place_of(&mut self, name: &'v str) -> (usize, bool) {
+    pub(crate) fn place_of(&mut self, name: &'v [u8]) -> (usize, bool) {
         let next = self.places.len();
         match self.places.entry(name) {
             Entry::Occupied(known) => (*known.get(), false),
@@ -45,7 +45,7 @@ impl<'v> Index<'v> {
     }
 
     /// The place of a name that is there.
-    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
         self.places.get(name).copied()
     }
 }

@@ -147,12 +147,12 @@ impl Holds {
         if self.stops.is_empty() {
             return;
         }
-        let index = Index::of(agents.iter().map(|agent| agent.id.as_str()));
+        let index = Index::of(agents.iter().map(|agent| agent.id.as_bytes()));
         self.stops.retain(|id, settled| {
             let Some(settled) = settled.filter(|settled| *settled <= begun_at) else {
                 return true;
             };
-            index.find(id.as_str()).is_some_and(|place| {
+            index.find(id.as_bytes()).is_some_and(|place| {
                 agents[place].state == ConnectionState::Connected && begun_at.since(settled) < DEAF
             })
         });

@@ -21,7 +21,7 @@ const LEAST_COST: u32 = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) begun_at: Timestamp,
-    /// No two of one id.
+    /// Some perhaps twice, from two pages.
     pub(crate) jobs: View<Vec<BuildkiteJob>>,
     /// No two of one id.
     pub(crate) agents: View<Vec<Agent>>,
@@ -224,19 +224,14 @@ impl Looks {
 
 impl Partial {
     fn complete(self) -> Seen {
-        let jobs = distinct(
-            self.jobs,
-            |one| one.id.as_str(),
-            |a, b| (a.state, a.runnable_at) > (b.state, b.runnable_at),
-        );
         let agents = distinct(
             self.agents,
-            |one| one.id.as_str(),
+            |one| one.id.as_bytes(),
             |a, b| (a.state, &a.running) > (b.state, &b.running),
         );
         Seen {
             begun_at: self.begun_at,
-            jobs: View::Complete(jobs),
+            jobs: View::Complete(self.jobs),
             agents: View::Complete(agents),
         }
     }
@@ -262,7 +257,7 @@ impl Partial {
 
 /// The rows without repetitions. A row that moved between pages is there
 /// twice: the greater of the two wins, whatever their order (Invariant 13).
-fn distinct<T>(rows: Vec<T>, id: impl Fn(&T) -> &str, greater: impl Fn(&T, &T) -> bool) -> Vec<T> {
+fn distinct<T>(rows: Vec<T>, id: impl Fn(&T) -> &[u8], greater: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let mut winners: Vec<usize> = Vec::with_capacity(rows.len());
     let mut index = Index::with_room(rows.len());
     for (place, row) in rows.iter().enumerate() {
