@@ -1,0 +1,14 @@
+//! The real binary against the fakes of both APIs on loopback.
+//!
+//! What it does with real parts is tested beside this; here are the things
+//! that real servers do too rarely: refusals, cut watches, forgotten versions.
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+mod creating;
+mod ending;
+mod options;
+mod outages;
+mod rights;
+mod watching;
+mod world;
