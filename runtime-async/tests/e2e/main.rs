@@ -4,12 +4,7 @@
 //! became of pods and builds, and what the controller wrote. What must hold in
 //! every case is in `harness/promises.rs` and is checked at the end of each.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test may fail, and says why"
-)]
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a test may fail, and says why")]
 
 mod cases;
 mod harness;

@@ -28,6 +28,10 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("sigterm_ends_the_controller_and_leaves_the_pods", process::terminated),
         suite.case("a_replaced_template_drains_its_pods", templates::replaced),
         suite.case("a_deleted_template_drains_its_pods", templates::deleted),
+        suite.case(
+            "a_template_with_another_label_serves_another_queue",
+            templates::relabelled,
+        ),
         suite.case("the_oldest_of_two_templates_serves_a_queue", templates::contested),
         suite.case("a_template_that_is_no_template_is_refused", templates::refused),
         suite.case("a_pod_is_not_adopted_by_its_job", templates::not_adopted),
@@ -35,6 +39,7 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
             "an_agent_that_never_connects_is_given_its_time",
             startup::never_connects,
         ),
+        suite.case("an_agent_that_is_late_is_waited_for", startup::late),
         suite.case_alone("no_namespace_means_all_namespaces", access::namespaces),
         suite.case("a_missing_right_is_named_and_then_noticed", access::rights),
         suite.case("a_token_is_shown_to_nobody", access::secrets),

@@ -43,12 +43,13 @@ pub(crate) async fn buildkite(world: &World) {
     assert_eq!(world.home.pods.ours().len(), 2, "a pod was made without knowing");
     world.fake().mend();
     let served = async || world.home.pods.ours().len() > 2;
-    within(
+    let took = within(
         Duration::from_secs(3 * INTERVAL),
         "the controller is back at work",
         served,
     )
     .await;
+    world.tell("a pod after Buildkite is back", took);
 
     world.until_all_passed(&late).await;
     world.until_all_passed(&builds).await;
@@ -112,17 +113,25 @@ async fn untouched(world: &World, time: Duration) {
 
 pub(crate) async fn kubernetes(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
-    let controller = world.start_default().await;
+    let first = world.start_default().await;
     let builds = world.build("bash", 4, Duration::from_secs(20));
     world.until_all_run(&builds).await;
     let mut late = world.build("bash", 2, Duration::from_secs(1));
-    world.cluster.restart_api_server().await;
-    assert!(controller.runs().await, "the controller did not outlive the outage");
+    world.cluster.stop_api_server().await;
+    let second = world.start_default().await;
+    world.cluster.start_api_server().await;
     late.extend(world.build("bash", 2, Duration::from_secs(1)));
     let took = world.until_all_passed(&late).await;
     world.tell("builds done after Kubernetes is back", took);
+    assert!(first.runs().await, "the controller did not outlive the outage");
+    assert!(second.runs().await, "the controller cannot begin in an outage");
+
+    first.kill().await;
+    let last = world.build("bash", 1, Duration::from_secs(1));
+    let took = world.until_all_passed(&last).await;
+    world.tell("a build done by the controller that began in the outage", took);
     world.until_all_passed(&builds).await;
     world.until_no_pod_left().await;
     let pods = world.home.pods.ours();
-    assert!(pods.len() <= 8, "{} pods for 8 builds", pods.len());
+    assert!(pods.len() <= 9, "{} pods for 9 builds", pods.len());
 }

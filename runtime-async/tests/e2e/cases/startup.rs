@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::harness::{Image, Launch, PATIENCE, Template, World, within};
+use crate::harness::{Image, Launch, PATIENCE, Template, World, throughout, within};
 
 const STARTUP_TIMEOUT: u64 = 8;
+const A_WHILE: Duration = Duration::from_secs(6);
 
 pub(crate) async fn never_connects(world: &World) {
     let template = Template::new("bash-job", "bash").image(Image::Mute);
@@ -45,4 +46,23 @@ pub(crate) async fn never_connects(world: &World) {
     world.remove(&template).await;
     world.cancel_builds();
     world.until_no_pod_left().await;
+}
+
+pub(crate) async fn late(world: &World) {
+    world.cluster.break_image(Image::Fragile);
+    world
+        .apply(&Template::new("bash-job", "bash").image(Image::Fragile))
+        .await;
+    world.start_default().await;
+    let build = world.build("bash", 1, Duration::from_secs(1));
+    within(PATIENCE, "a pod appears", async || !world.home.pods.ours().is_empty()).await;
+    throughout(A_WHILE, "no other pod is made", async || {
+        let pods = world.home.pods.ours();
+        pods.len() == 1 && pods[0].leaving.is_none()
+    })
+    .await;
+    world.cluster.mend_image(Image::Fragile);
+    world.until_all_passed(&build).await;
+    world.until_no_pod_left().await;
+    assert_eq!(world.home.pods.ours().len(), 1);
 }

@@ -36,6 +36,24 @@ pub(crate) async fn replaced(world: &World) {
     assert!(world.stops() >= 3, "the old agents were not asked to leave while busy");
 }
 
+pub(crate) async fn relabelled(world: &World) {
+    let template = Template::new("bash-job", "bash");
+    world.apply(&template).await;
+    world.start_default().await;
+    let before = world.build("bash", 2, Duration::from_secs(8));
+    world.until_all_run(&before).await;
+
+    world.relabel(&template.queue("zsh")).await;
+    let late = world.build("bash", 1, Duration::from_secs(1));
+    let after = world.build("zsh", 1, Duration::from_secs(1));
+    world.until_all_passed(&after).await;
+    world.until_all_passed(&before).await;
+    world.until_no_pod_left().await;
+    assert_eq!(world.count(&late, &[JobState::Scheduled]), 1);
+    assert_eq!(world.home.pods.ours().len(), 3);
+    world.cancel_builds();
+}
+
 pub(crate) async fn deleted(world: &World) {
     let template = Template::new("bash-job", "bash");
     world.apply(&template).await;
@@ -99,15 +117,12 @@ pub(crate) async fn refused(world: &World) {
 }
 
 pub(crate) async fn not_adopted(world: &World) {
-    world.apply(&Template::new("bash-job", "bash")).await;
+    world.apply(&Template::new("bash-job", "bash").restarting()).await;
     world.start_default().await;
     let build = world.build("bash", 1, Duration::from_secs(6));
     world.until_all_passed(&build).await;
     world.until_no_pod_left().await;
     let pods = world.home.pods.ours();
     assert_eq!(pods.len(), 1);
-    assert!(
-        pods.iter().all(|pod| !pod.owned && pod.ended_before_leaving),
-        "{pods:?}"
-    );
+    assert!(pods[0].ended_before_leaving, "{pods:?}");
 }

@@ -10,7 +10,7 @@ use buildscaler_testbed::kubelet::{self, Kill, Kubelet};
 use kube::Client;
 use tokio::sync::Mutex;
 
-use super::workloads::Workloads;
+use super::workloads::{Image, Workloads};
 
 /// What several worlds may share.
 pub(crate) struct Cluster {
@@ -59,10 +59,26 @@ impl Cluster {
         plane.kubeconfig_for(user, None).expect("a kubeconfig")
     }
 
-    /// Takes the API server down and up again, which cuts every watch.
-    pub(crate) async fn restart_api_server(&self) {
+    /// Takes the API server down, which cuts every watch.
+    pub(crate) async fn stop_api_server(&self) {
         let mut plane = self.plane.lock().await;
-        plane.restart_api_server().await.expect("the API server restarts");
+        plane.stop_api_server().await.expect("the API server stops");
+    }
+
+    /// Takes the API server up again.
+    pub(crate) async fn start_api_server(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.start_api_server().await.expect("the API server starts");
+    }
+
+    /// Makes an image impossible to pull.
+    pub(crate) fn break_image(&self, image: Image) {
+        self.kubelet.break_image(image.name());
+    }
+
+    /// Makes an image available again.
+    pub(crate) fn mend_image(&self, image: Image) {
+        self.kubelet.mend_image(image.name());
     }
 
     pub(super) fn workloads(&self) -> &Workloads {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -23,6 +24,10 @@ pub(crate) struct Story {
     pub(crate) template: Option<String>,
     /// Whether another controller took it for its own.
     pub(crate) owned: bool,
+    /// Its node and status as last seen, for whoever wonders.
+    pub(crate) status: String,
+    /// Its restart policy.
+    pub(crate) restart_policy: String,
     /// When the watch first showed it.
     pub(crate) appeared: Instant,
     /// When its deletion was first seen.
@@ -135,12 +140,16 @@ impl Book {
         }
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let label = |key: &str| pod.metadata.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
+        let restart_policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.clone());
+        let restart_policy = restart_policy.unwrap_or_default();
         let now = Instant::now();
         let story = self.stories.entry(uid.clone()).or_insert_with(|| Story {
             name,
             uid,
             template: label(labels::JOB_UID),
             owned: false,
+            status: String::new(),
+            restart_policy,
             appeared: now,
             leaving: None,
             ended_before_leaving: false,
@@ -152,6 +161,8 @@ impl Book {
             .owner_references
             .as_ref()
             .is_some_and(|owners| !owners.is_empty());
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        story.status = json!({"node": node, "status": pod.status}).to_string();
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if pod.metadata.deletion_timestamp.is_some() && story.leaving.is_none() {
             story.leaving = Some(now);

@@ -17,6 +17,7 @@ pub(super) async fn check(world: &World) {
     nothing_was_killed(world);
     no_secret_was_shown(world).await;
     no_controller_panicked(world);
+    every_pod_is_ours_alone(world);
 }
 
 /// Checks that no process of a pod has outlived it.
@@ -45,6 +46,13 @@ fn no_build_was_interrupted(world: &World) {
 fn every_stop_was_graceful(world: &World) {
     for stop in world.fake().inner().observed().stops() {
         assert_eq!(stop.json(), json!({"force": false}), "{stop:?}");
+    }
+}
+
+fn every_pod_is_ours_alone(world: &World) {
+    for story in stories(world).filter(|story| story.template.is_some()) {
+        assert!(!story.owned, "another controller owns a pod: {story:?}");
+        assert_eq!(story.restart_policy, "Never", "{story:?}");
     }
 }
 

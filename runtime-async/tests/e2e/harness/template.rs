@@ -12,6 +12,7 @@ pub(crate) struct Template {
     queue: String,
     image: Image,
     parallelism: u32,
+    restart_policy: &'static str,
     generation: u32,
     manual_selector: bool,
 }
@@ -24,6 +25,7 @@ impl Template {
             queue: queue.to_owned(),
             image: Image::Agent,
             parallelism: 0,
+            restart_policy: "Never",
             generation: 1,
             manual_selector: false,
         }
@@ -38,6 +40,18 @@ impl Template {
     /// The same as it should not be.
     pub(crate) fn parallelism(mut self, parallelism: u32) -> Self {
         self.parallelism = parallelism;
+        self
+    }
+
+    /// The same for containers that would be restarted.
+    pub(crate) fn restarting(mut self) -> Self {
+        self.restart_policy = "OnFailure";
+        self
+    }
+
+    /// The same for another queue.
+    pub(crate) fn queue(mut self, queue: &str) -> Self {
+        self.queue = queue.to_owned();
         self
     }
 
@@ -69,7 +83,7 @@ impl Template {
                 "parallelism": self.parallelism,
                 "template": {
                     "spec": {
-                        "restartPolicy": "Never",
+                        "restartPolicy": self.restart_policy,
                         "containers": [{
                             "name": "agent",
                             "image": self.image.name(),

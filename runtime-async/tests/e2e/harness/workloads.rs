@@ -15,15 +15,18 @@ pub(crate) enum Image {
     Agent,
     /// An imitation of it, for cases with more agents than the machine can run.
     Synthetic,
+    /// The real agent in an image that can be taken away.
+    Fragile,
     /// A program that runs and never registers with Buildkite.
     Mute,
 }
 
 impl Image {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Agent => "buildkite/agent:3",
             Self::Synthetic => "testbed/synthetic-agent",
+            Self::Fragile => "testbed/fragile-agent",
             Self::Mute => "testbed/never-registers",
         }
     }
@@ -52,9 +55,11 @@ impl Workloads {
 impl Workload for Workloads {
     fn run(&self, pod: PodContext, mut signals: Signals) -> BoxFuture<'static, ExitStatus> {
         let programs = self.by_namespace.lock().unwrap_or_else(PoisonError::into_inner);
-        match programs.get(&pod.namespace) {
-            Some(programs) if pod.image == Image::Agent.name() => programs.agent.run(pod, signals),
-            Some(programs) if pod.image == Image::Synthetic.name() => programs.synthetic.run(pod, signals),
+        let programs = programs.get(&pod.namespace);
+        let is = |image: Image| pod.image == image.name();
+        match programs {
+            Some(programs) if is(Image::Agent) || is(Image::Fragile) => programs.agent.run(pod, signals),
+            Some(programs) if is(Image::Synthetic) => programs.synthetic.run(pod, signals),
             Some(_) | None => async move {
                 signals.terminated().await;
                 ExitStatus::TERMINATED

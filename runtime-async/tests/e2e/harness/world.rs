@@ -13,7 +13,7 @@ use buildscaler_testbed::agent::Synthetic;
 use buildscaler_testbed::kubelet::Process;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::cluster::Cluster;
@@ -93,6 +93,17 @@ impl World {
             .create(&PostParams::default(), &template.manifest())
             .await;
         created.expect("the Job is created").metadata.uid.expect("a uid")
+    }
+
+    /// Gives a template of the home namespace the labels that it now has.
+    pub(crate) async fn relabel(&self, template: &Template) {
+        let labels = template.manifest().metadata.labels;
+        let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+        let patched = self
+            .templates(&self.home)
+            .patch(&template.name, &PatchParams::default(), &patch)
+            .await;
+        patched.expect("the Job is changed");
     }
 
     /// Deletes a template of the home namespace and waits until it is gone.
