@@ -3,9 +3,6 @@
 
 pub(crate) mod build;
 pub(crate) mod driver;
-pub(crate) mod events;
-pub(crate) mod manifests;
-pub(crate) mod permute;
 pub(crate) mod story;
 pub(crate) mod witness;
 pub(crate) mod world;

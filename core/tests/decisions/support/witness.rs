@@ -148,7 +148,10 @@ impl Witness {
 
     fn learn_outcome(&mut self, command: &Command, outcome: &Outcome, now: Timestamp) {
         match (&command.action, outcome) {
-            (Action::CreatePod(create), Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. } | Failure::AlreadyExists { .. })) => {
+            (
+                Action::CreatePod(create),
+                Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. } | Failure::AlreadyExists { .. }),
+            ) => {
                 if let Some((_, answered)) = self.asked.get_mut(&key(create)) {
                     *answered = Some(now);
                 }
@@ -181,7 +184,11 @@ impl Witness {
     /// Panics over a step that breaks an invariant.
     pub(crate) fn object(&mut self, step: &Step, now: Timestamp) {
         let latest = now.after(self.config.sync_interval);
-        assert!(now < step.wake.at && step.wake.at <= latest, "Invariant 15: {:?}", step.wake);
+        assert!(
+            now < step.wake.at && step.wake.at <= latest,
+            "Invariant 15: {:?}",
+            step.wake
+        );
         for command in &step.commands {
             assert!(self.last_id < Some(command.id), "an id is used twice");
             self.last_id = Some(command.id);
@@ -192,7 +199,10 @@ impl Witness {
                 Action::DeletePod { .. } => self.object_to_delete(command, now),
                 Action::ObserveCluster => {}
                 Action::ObserveBuildkite { .. } => {
-                    assert!(self.buildkite_closed.is_none_or(|until| until <= now), "Invariant 21: Buildkite said no");
+                    assert!(
+                        self.buildkite_closed.is_none_or(|until| until <= now),
+                        "Invariant 21: Buildkite said no"
+                    );
                     self.sent_at.insert(command.id, now);
                 }
             }
@@ -214,60 +224,107 @@ impl Witness {
         };
         let mine = subject(command);
         for flying in self.flying.values() {
-            assert_ne!(mine, subject(flying), "Invariant 11: two commands in flight about one thing");
+            assert_ne!(
+                mine,
+                subject(flying),
+                "Invariant 11: two commands in flight about one thing"
+            );
             if let (Action::StopAgent { agent }, Action::DeletePod { uid, .. })
             | (Action::DeletePod { uid, .. }, Action::StopAgent { agent }) = (&flying.action, &command.action)
             {
                 let agent = self.agents.iter().flatten().find(|one| one.id == *agent);
                 let pod = agent.and_then(|agent| self.pod_of(agent));
-                assert!(pod.is_none_or(|pod| pod.uid != *uid), "Invariant 11: stop and delete together");
+                // A finished pod has no process left that a delete could hurt.
+                let hurts = pod.is_some_and(|pod| pod.uid == *uid && !pod.stage.is_finished());
+                assert!(!hurts, "Invariant 11: stop and delete together");
             }
         }
     }
 
     fn object_to_create(&mut self, create: &CreatePod, now: Timestamp) {
-        assert!(self.cluster_closed.is_none_or(|until| until <= now), "Invariant 21: Kubernetes said no");
-        assert!(self.jobs.is_some() && self.agents.is_some(), "Invariant 4: demand is unknown");
-        self.templates().expect("Invariant 4: templates are unknown");
+        assert!(
+            self.cluster_closed.is_none_or(|until| until <= now),
+            "Invariant 21: Kubernetes said no"
+        );
+        assert!(
+            self.jobs.is_some() && self.agents.is_some(),
+            "Invariant 4: demand is unknown"
+        );
+        self.object_to_blindness();
         assert!(self.knows_pods(), "Invariant 4: pods are unknown");
         let claims: Vec<&Template> = self.claims(&create.queue).filter(|one| one.parallelism == 0).collect();
         let oldest = claims.iter().min_by_key(|one| (one.created_at, &one.uid));
         let oldest = oldest.expect("Invariant 8: a template without parallelism serves");
         assert_eq!(oldest.uid, create.template, "Invariant 10: the oldest template serves");
-        assert_eq!(oldest.namespace, create.namespace, "Invariant 3: pods live beside their template");
+        assert_eq!(
+            oldest.namespace, create.namespace,
+            "Invariant 3: pods live beside their template"
+        );
         assert_eq!(
             create.manifest["metadata"]["labels"]["buildscaler.elotl.co/template-hash"],
             oldest.hash.as_str(),
             "Invariant 8: the current template is used"
         );
-        assert_eq!(create.manifest["metadata"]["labels"]["app.elotl.co"], "buildscaler", "Invariant 3");
+        assert_eq!(
+            create.manifest["metadata"]["labels"]["app.elotl.co"], "buildscaler",
+            "Invariant 3"
+        );
         let wanting = self.jobs.iter().flatten();
-        let wanting = wanting.filter(|one| one.queue == create.queue && one.state == JobState::Scheduled).count();
-        let ceiling = oldest.annotations.get("max-active-builds").and_then(|text| text.parse::<usize>().ok());
+        let wanting = wanting
+            .filter(|one| one.queue == create.queue && one.state == JobState::Scheduled)
+            .count();
+        let ceiling = oldest
+            .annotations
+            .get("max-active-builds")
+            .and_then(|text| text.parse::<usize>().ok());
         let ceiling = ceiling.or(self.config.max_active_builds.map(|most| most as usize));
         self.asked.insert(key(create), (create.queue.clone(), None));
         let asked = self.asked.values().filter(|(queue, _)| *queue == create.queue).count();
         let alive = |pod: &&Pod| !pod.adopted && pod.queue.is_some() && !pod.stage.is_finished();
-        let pods = self.pods().filter(alive).filter(|pod| pod.queue.as_ref() == Some(&create.queue)).count();
-        assert!(ceiling.is_none_or(|most| pods + asked <= most), "Invariant 7: {pods} + {asked} of {ceiling:?}");
+        let pods = self
+            .pods()
+            .filter(alive)
+            .filter(|pod| pod.queue.as_ref() == Some(&create.queue))
+            .count();
+        assert!(
+            ceiling.is_none_or(|most| pods + asked <= most),
+            "Invariant 7: {pods} + {asked} of {ceiling:?}"
+        );
         let all = self.pods().filter(alive).count() + self.asked.len();
-        assert!(self.config.max_pods.is_none_or(|most| all <= most as usize), "Invariant 7: {all} pods in the fleet");
-        assert!(!self.is_reactive || asked <= wanting, "Invariant 6: {asked} creates for {wanting} jobs");
+        assert!(
+            self.config.max_pods.is_none_or(|most| all <= most as usize),
+            "Invariant 7: {all} pods in the fleet"
+        );
+        assert!(
+            !self.is_reactive || asked <= wanting,
+            "Invariant 6: {asked} creates for {wanting} jobs"
+        );
     }
 
     fn object_to_stop(&mut self, id: &buildscaler_core::AgentId, reason: Reason, now: Timestamp) {
-        assert!(self.buildkite_closed.is_none_or(|until| until <= now), "Invariant 21: Buildkite said no");
+        assert!(
+            self.buildkite_closed.is_none_or(|until| until <= now),
+            "Invariant 21: Buildkite said no"
+        );
         assert!(self.knows_pods(), "Invariant 4: pods are unknown");
         let agents = self.agents.as_ref().expect("Invariant 4: agents are unknown");
-        let agent = agents.iter().find(|agent| agent.id == *id).expect("the agent is listed");
-        let pod = self.pod_of(agent).expect("Invariant 3: the agent belongs to a pod of ours");
+        let agent = agents
+            .iter()
+            .find(|agent| agent.id == *id)
+            .expect("the agent is listed");
+        let pod = self
+            .pod_of(agent)
+            .expect("Invariant 3: the agent belongs to a pod of ours");
         assert!(pod.queue.is_some() && !pod.adopted, "Invariant 3: the pod is ours");
-        assert_eq!(agent.state, ConnectionState::Connected, "a stopping agent is not asked again");
+        assert_eq!(
+            agent.state,
+            ConnectionState::Connected,
+            "a stopping agent is not asked again"
+        );
         assert!(!agent.paused, "a paused agent is somebody's concern");
-        let templates = self.templates();
         match reason {
             Reason::Orphaned | Reason::Replaced => {
-                templates.expect("Invariant 4: templates are unknown");
+                self.object_to_blindness();
                 let fits = |one: &&Template| {
                     Some(&one.uid) == pod.template_uid.as_ref() && Some(&one.hash) == pod.template_hash.as_ref()
                 };
@@ -277,14 +334,20 @@ impl Witness {
             }
             Reason::IdleTimeout | Reason::Lifetime => {
                 self.jobs.as_ref().expect("Invariant 4: jobs are unknown");
-                templates.expect("Invariant 4: templates are unknown");
+                self.object_to_blindness();
                 assert_eq!(agent.running, None, "no build is interrupted by scaling");
-                let first = self.listings.iter().rev().take_while(|(_, _, idle)| idle.contains(&pod.uid)).last();
+                let first = self
+                    .listings
+                    .iter()
+                    .rev()
+                    .take_while(|(_, _, idle)| idle.contains(&pod.uid))
+                    .last();
                 let (since, _, _) = first.expect("it was seen idle");
                 let seen_idle = now.since(*since);
                 let age = now.since(pod.created_at);
                 assert!(
-                    seen_idle >= self.config.idle_timeout || self.config.max_agent_lifetime.is_some_and(|most| age > most),
+                    seen_idle >= self.config.idle_timeout
+                        || self.config.max_agent_lifetime.is_some_and(|most| age > most),
                     "Invariant 20: idle for {seen_idle:?} as far as this controller has seen"
                 );
             }
@@ -294,32 +357,70 @@ impl Witness {
     }
 
     fn object_to_delete(&self, command: &Command, now: Timestamp) {
-        let Action::DeletePod { namespace, name, uid, grace_seconds } = &command.action else { return };
-        assert!(self.cluster_closed.is_none_or(|until| until <= now), "Invariant 21: Kubernetes said no");
+        let Action::DeletePod {
+            namespace,
+            name,
+            uid,
+            grace_seconds,
+        } = &command.action
+        else {
+            return;
+        };
+        assert!(
+            self.cluster_closed.is_none_or(|until| until <= now),
+            "Invariant 21: Kubernetes said no"
+        );
         assert!(self.knows_pods(), "Invariant 4: pods are unknown");
-        let pod = self.pods().find(|pod| pod.uid == *uid).expect("Invariant 3: the pod was shown");
+        let pod = self
+            .pods()
+            .find(|pod| pod.uid == *uid)
+            .expect("Invariant 3: the pod was shown");
         assert_eq!((&pod.namespace, &pod.name), (namespace, name));
         assert!(pod.queue.is_some() && !pod.adopted, "Invariant 3: the pod is ours");
         if pod.stage.is_finished() {
             return;
         }
         let agents = self.agents.as_ref().expect("Invariant 4: agents are unknown");
-        assert!(!agents.iter().any(|agent| belongs(agent, pod)), "Invariant 1: an agent belongs to the pod");
+        assert!(
+            !agents.iter().any(|agent| belongs(agent, pod)),
+            "Invariant 1: an agent belongs to the pod"
+        );
         let shown = self.first_shown[uid];
-        let listings = || self.listings.iter().rev().take_while(|(begun_at, with, _)| !with.contains(uid) && *begun_at >= shown);
-        assert!(listings().count() >= 2, "Invariant 5: {} listings lack its agent", listings().count());
+        let listings = || {
+            self.listings
+                .iter()
+                .rev()
+                .take_while(|(begun_at, with, _)| !with.contains(uid) && *begun_at >= shown)
+        };
+        assert!(
+            listings().count() >= 2,
+            "Invariant 5: {} listings lack its agent",
+            listings().count()
+        );
         if pod.stage == buildscaler_core::PodStage::AgentEnded {
             return;
         }
         let was_there = self.listings.iter().any(|(_, with, _)| with.contains(uid));
-        let since = listings().last().filter(|_| was_there).map_or(shown, |(begun_at, _, _)| *begun_at);
-        let absent = self.listings.last().map_or(Duration::ZERO, |(last, _, _)| last.since(since));
+        let since = listings()
+            .last()
+            .filter(|_| was_there)
+            .map_or(shown, |(begun_at, _, _)| *begun_at);
+        let absent = self
+            .listings
+            .last()
+            .map_or(Duration::ZERO, |(last, _, _)| last.since(since));
         let timeout = self.config.agent_startup_timeout;
         if absent <= timeout || now.since(pod.created_at) <= timeout {
-            self.templates().expect("Invariant 4: templates are unknown");
+            self.object_to_blindness();
             let claimed = pod.queue.iter().any(|queue| self.claims(queue).next().is_some());
-            assert!(!claimed, "Invariant 5: absent for {absent:?}, and a template claims the queue");
-            assert!(grace_seconds.is_some_and(|grace| grace >= 3600), "an agent may connect yet: {grace_seconds:?}");
+            assert!(
+                !claimed,
+                "Invariant 5: absent for {absent:?}, and a template claims the queue"
+            );
+            assert!(
+                grace_seconds.is_some_and(|grace| grace >= 3600),
+                "an agent may connect yet: {grace_seconds:?}"
+            );
         }
     }
 
@@ -329,7 +430,13 @@ impl Witness {
     }
 
     fn knows_pods(&self) -> bool {
-        self.cluster.as_ref().is_some_and(|cluster| cluster.pods.complete().is_some())
+        self.cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.pods.complete().is_some())
+    }
+
+    fn object_to_blindness(&self) {
+        assert!(self.templates().is_some(), "Invariant 4: templates are unknown");
     }
 
     fn templates(&self) -> Option<impl Iterator<Item = &Template>> {
@@ -338,7 +445,10 @@ impl Witness {
     }
 
     fn claims(&self, queue: &Queue) -> impl Iterator<Item = &Template> {
-        self.templates().into_iter().flatten().filter(move |one| one.queue.as_ref() == Some(queue) && !one.deleting)
+        self.templates()
+            .into_iter()
+            .flatten()
+            .filter(move |one| one.queue.as_ref() == Some(queue) && !one.deleting)
     }
 
     fn pod_of(&self, agent: &Agent) -> Option<&Pod> {
@@ -348,7 +458,10 @@ impl Witness {
     /// Invariant 21: in no 60 seconds more requests than `limit`, whether they
     /// were sent at the beginning or at the end of their command.
     pub(crate) fn object_to_spending(&self, limit: u32) {
-        for sent in [|one: &(Timestamp, Timestamp, u32)| one.0, |one: &(Timestamp, Timestamp, u32)| one.1] {
+        for sent in [
+            |one: &(Timestamp, Timestamp, u32)| one.0,
+            |one: &(Timestamp, Timestamp, u32)| one.1,
+        ] {
             for first in &self.requests {
                 let from = sent(first);
                 let within = |one: &&(Timestamp, Timestamp, u32)| {
@@ -375,7 +488,9 @@ fn kind(action: &Action) -> &'static str {
         Action::ObserveBuildkite { .. } => "observe buildkite",
         Action::CreatePod(_) => "create",
         Action::StopAgent { .. } => "stop",
-        Action::DeletePod { grace_seconds: None, .. } => "delete",
+        Action::DeletePod {
+            grace_seconds: None, ..
+        } => "delete",
         Action::DeletePod { .. } => "delete gently",
     }
 }

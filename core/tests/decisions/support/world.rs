@@ -98,7 +98,8 @@ impl World {
         for pod in &mut self.pods {
             if !self.agents.iter().any(|agent| agent.pod_uid.as_ref() == Some(&pod.uid)) {
                 pod.stage = PodStage::Running;
-                self.agents.push(super::build::agent(&format!("agent-{}", pod.uid), pod));
+                self.agents
+                    .push(super::build::agent(&format!("agent-{}", pod.uid), pod));
             }
         }
     }

@@ -1,0 +1,8 @@
+//! What the core decides, seen through its only door.
+//!
+//! Invariants are stated over effects: a witness who knows what was shown
+//! objects to what was done. Behaviours are told one by one. Each comment
+//! names the deliberate bug with which its test was seen to fail.
+
+mod safety;
+mod support;
