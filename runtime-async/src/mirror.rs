@@ -167,7 +167,7 @@ impl<T: Kind> Mirror<T> {
     }
 
     /// Forgets an object that is gone, or no longer carries our label.
-    pub(crate) fn remove(&self, uid: &str, now: Timestamp) {
+    pub(crate) fn remove(&self, uid: &Uid, now: Timestamp) {
         let removed = {
             let mut seen = self.seen();
             seen.known_at = now;

@@ -219,7 +219,7 @@ impl<T: Kind> Reflector<T> {
             },
             EventKind::Deleted => {
                 if let Some(uid) = object.pointer("/metadata/uid").and_then(Value::as_str) {
-                    self.mirror.remove(uid, now);
+                    self.mirror.remove(&Uid::from(uid), now);
                 }
             }
             EventKind::Bookmark => self.mirror.confirm(now),
