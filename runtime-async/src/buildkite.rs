@@ -56,7 +56,7 @@ impl Buildkite {
 
     /// Sends a request and reads the whole answer.
     pub(crate) async fn send(&self, request: Request<Vec<u8>>, body_limit: usize) -> Reply {
-        let deadline = transport::READ_DEADLINE;
+        let deadline = transport::BUILDKITE_DEADLINE;
         let request = self.absolute(request)?;
         let answer = match tokio::time::timeout(deadline, self.client.execute(request)).await {
             Ok(answer) => answer.map_err(send_error)?,
@@ -110,5 +110,102 @@ fn send_error(error: reqwest::Error) -> SendError {
         kind,
         sent: !error.is_connect() && !error.is_builder(),
         message: transport::chain(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    const SECRET: &str = "bkua_marker";
+    const LIMIT: usize = 1024;
+
+    /// A server that gives each of these answers once, and returns the requests.
+    fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serving = thread::spawn(move || {
+            let serve = |answer: String| {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut request = Vec::new();
+                let mut buffer = [0; 1024];
+                while !request.ends_with(b"\r\n\r\n") {
+                    let count = stream.read(&mut buffer).expect("a request");
+                    request.extend_from_slice(&buffer[..count]);
+                }
+                stream.write_all(answer.as_bytes()).expect("sent");
+                String::from_utf8(request).expect("text")
+            };
+            answers.into_iter().map(serve).collect()
+        });
+        (url, serving)
+    }
+
+    async fn ask(url: &str) -> Reply {
+        crate::install_tls();
+        let base = Url::parse(url).expect("a URL");
+        let buildkite = Buildkite::new(base, &Token::from(SECRET)).expect("a client");
+        assert!(!format!("{buildkite:?}").contains(SECRET));
+        let request = Request::get("/v2/organizations/acme/agents?page=1").body(Vec::new());
+        buildkite.send(request.expect("a request"), LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn requests_go_below_the_base_url_with_the_token() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]";
+        let (url, serving) = server(vec![answer.into()]);
+        let reply = ask(&format!("{url}/below/")).await.expect("an answer");
+        assert_eq!(reply.body(), b"[]");
+        let requests = serving.join().expect("served");
+        let request = requests[0].to_lowercase();
+        assert!(request.starts_with("get /below/v2/organizations/acme/agents?page=1 http/1.1"));
+        assert!(request.contains(&format!("authorization: bearer {SECRET}")));
+        assert!(request.contains("user-agent: buildscaler/"));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let elsewhere = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        elsewhere.set_nonblocking(true).expect("set");
+        let address = elsewhere.local_addr().expect("an address");
+        let (url, serving) = server(vec![format!(
+            "HTTP/1.1 302 Found\r\nlocation: http://{address}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )]);
+        assert_eq!(ask(&url).await.expect("an answer").status(), 302);
+        assert_eq!(serving.join().expect("served").len(), 1);
+        assert!(elsewhere.accept().is_err(), "the redirect was followed");
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_its_limit_is_not_read() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n".to_owned() + &"x".repeat(2 * LIMIT);
+        let (url, serving) = server(vec![answer]);
+        assert_eq!(
+            ask(&url).await.map_err(|error| error.kind).err(),
+            Some(SendErrorKind::TooLarge)
+        );
+        serving.join().expect("served");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_was_not_asked() {
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let url = format!("http://{}", closed.local_addr().expect("an address"));
+        drop(closed);
+        let error = ask(&url).await.expect_err("nobody is there");
+        assert_eq!((error.kind, error.sent), (SendErrorKind::Unreachable, false));
+        assert!(!error.message.contains("organizations"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_cut() {
+        let (url, serving) = server(vec!["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[".into()]);
+        let error = ask(&url).await.expect_err("it is not whole");
+        assert_eq!((error.kind, error.sent), (SendErrorKind::Cut, true));
+        serving.join().expect("served");
     }
 }

@@ -179,3 +179,44 @@ fn send_error(error: &BoxError) -> SendError {
     };
     SendError { kind, sent, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    async fn write_to(address: SocketAddr) -> SendError {
+        crate::install_tls();
+        let config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
+        let kubernetes = Kubernetes::new(&config).expect("a client");
+        let before = kubernetes.current().0;
+        let request = Request::post("/api/v1/namespaces/default/pods").body(Vec::new());
+        let reply = kubernetes.send(request.expect("a request"), 1024).await;
+        assert_eq!(kubernetes.current().0, before + 1, "the pool is renewed");
+        reply.expect_err("no answer")
+    }
+
+    #[tokio::test]
+    async fn a_write_that_found_no_server_was_not_sent() {
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = closed.local_addr().expect("an address");
+        drop(closed);
+        let error = write_to(address).await;
+        assert_eq!((error.kind, error.sent), (SendErrorKind::Unreachable, false));
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_lost_was_sent() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            std::io::Read::read(&mut stream, &mut [0; 1024]).expect("a request")
+        });
+        let error = write_to(address).await;
+        assert_eq!((error.kind, error.sent), (SendErrorKind::Cut, true));
+        assert!(serving.join().expect("served") > 0);
+    }
+}

@@ -12,8 +12,10 @@ use buildscaler_wire::{Api, Reply, Request, SendError, SendErrorKind};
 use crate::buildkite::Buildkite;
 use crate::kubernetes::Kubernetes;
 
-/// How long a server may take to begin an answer to a question.
+/// How long the API server may take to begin an answer to a question.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// How long Buildkite may take to begin an answer: pages of large builds are slow.
+pub(crate) const BUILDKITE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long it may take to begin an answer to a write. Admission webhooks may
 /// take 30 seconds, and a create that is given up too early is of unknown fate.
 pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(32);
@@ -107,4 +109,19 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_up_to_its_limit_and_no_further() {
+        let mut body = BoundedBody::new(4);
+        assert!(body.push(b"ab").is_ok());
+        assert!(body.push(b"cd").is_ok());
+        let refused = body.push(b"e").map_err(|error| error.kind);
+        assert_eq!(refused, Err(SendErrorKind::TooLarge));
+        assert_eq!(body.into_bytes(), b"abcd");
+    }
 }
