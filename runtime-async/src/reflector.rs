@@ -81,7 +81,7 @@ impl<T: Kind> Reflector<T> {
                     self.mirror.lose();
                     tracing::warn!(
                         resource = T::PLURAL,
-                        message,
+                        error = message,
                         "watching is not permitted: listing at every sync instead; grant the verb watch to react faster"
                     );
                     tokio::time::sleep(FORBIDDEN).await;
@@ -90,9 +90,14 @@ impl<T: Kind> Reflector<T> {
                     self.mirror.lose();
                     failures += 1;
                     if failures == 1 {
-                        tracing::warn!(resource = T::PLURAL, message, "not watching, trying again");
+                        tracing::warn!(resource = T::PLURAL, error = message, "not watching, trying again");
                     } else {
-                        tracing::debug!(resource = T::PLURAL, message, failures, "not watching, trying again");
+                        tracing::debug!(
+                            resource = T::PLURAL,
+                            error = message,
+                            failures,
+                            "not watching, trying again"
+                        );
                     }
                     tokio::time::sleep(self.pause(failures)).await;
                 }
@@ -121,7 +126,7 @@ impl<T: Kind> Reflector<T> {
                 Ok(()) => tracing::trace!(resource = T::PLURAL, "the watch ended as planned"),
                 Err(Trouble::Failed(message)) if cuts == 0 => {
                     cuts += 1;
-                    tracing::debug!(resource = T::PLURAL, message, "the watch was cut, resuming it");
+                    tracing::debug!(resource = T::PLURAL, error = message, "the watch was cut, resuming it");
                 }
                 Err(trouble) => return trouble,
             }

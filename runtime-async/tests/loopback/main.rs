@@ -7,6 +7,7 @@
 
 mod creating;
 mod ending;
+mod logs;
 mod options;
 mod outages;
 mod rights;

@@ -33,13 +33,27 @@ pub(crate) struct World {
 impl World {
     /// Starts a controller that looks every second and may do all it needs.
     pub(crate) async fn start() -> Self {
-        Self::prepare(Settings::default(), &everything(), |_, _| {}).await
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further arguments.
+    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::launch(Settings::default(), &everything(), arguments, |_, _| {}).await
     }
 
     /// Starts a controller with those rights, after `set` has set the scene.
     pub(crate) async fn prepare(
         settings: Settings,
         rights: &[Rule],
+        set: impl FnOnce(&KubernetesServer, &BuildkiteServer),
+    ) -> Self {
+        Self::launch(settings, rights, &[], set).await
+    }
+
+    async fn launch(
+        settings: Settings,
+        rights: &[Rule],
+        arguments: &[&str],
         set: impl FnOnce(&KubernetesServer, &BuildkiteServer),
     ) -> Self {
         let kubernetes = KubernetesServer::start(FakeKubernetes::new(settings))
@@ -62,6 +76,7 @@ impl World {
                 "--sync-interval=1",
                 "--verbose",
             ])
+            .args(arguments)
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", buildkite.url())
@@ -163,7 +178,8 @@ impl World {
         (ended.expect("it ends").expect("waited for"), took)
     }
 
-    fn output(&self) -> String {
+    /// All that it has logged so far.
+    pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
