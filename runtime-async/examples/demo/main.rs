@@ -132,13 +132,14 @@ async fn demo(options: &Options) -> Result<ExitCode, Trouble> {
 fn introduction(kind: Kind, jobs: usize) -> String {
     let stage = match kind {
         Kind::Fake => "Kubernetes, Buildkite and the agents are fakes on loopback",
-        Kind::Real => "Kubernetes' control plane and the agents are real, Buildkite is a fake on loopback",
+        Kind::Real => "The control plane and the agents are real, Buildkite is a fake on loopback",
     };
     format!(
         "The real Buildscaler serves {jobs} jobs on three queues.\n\
          {stage}.\n\
-         So that you need not wait: sync interval {} s instead of 20, idle timeout {} s\n\
-         instead of 300, agents ask for work every {} s instead of 10. Ctrl-C ends it.\n",
+         So that you need not wait, the sync interval is {} s instead of 20, the idle\n\
+         timeout {} s instead of 300, and agents ask for work every {} s instead of 10.\n\
+         Ctrl-C ends it.\n",
         SYNC_INTERVAL.as_secs(),
         IDLE_TIMEOUT.as_secs(),
         PING_INTERVAL.as_secs()

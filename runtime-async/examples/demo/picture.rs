@@ -61,8 +61,8 @@ impl Scene<'_> {
             (Ink::Dim, " starting  ".into()),
             (Ink::Cyan, "▒".into()),
             (Ink::Dim, " idle  ".into()),
-            (Ink::Magenta, "█".into()),
-            (Ink::Dim, " of the replaced template".into()),
+            (Ink::Magenta, "▓".into()),
+            (Ink::Dim, " of the template that was replaced".into()),
         ]);
         lines.push(Vec::new());
         lines.push(vec![(Ink::Dim, "last decisions, and why".into())]);
@@ -70,7 +70,8 @@ impl Scene<'_> {
         let shown = &self.said[first..];
         lines.extend(shown.iter().map(|said| self.decision(said)));
         lines.extend(std::iter::repeat_n(Vec::new(), IN_SIGHT - shown.len() + 1));
-        lines.push(self.totals());
+        lines.push(vec![(Ink::Plain, self.totals())]);
+        lines.push(vec![self.interrupted()]);
         lines
     }
 
@@ -88,8 +89,13 @@ impl Scene<'_> {
                 self.scenario.jobs_of(queue)
             )
         });
-        let totals: String = self.totals().into_iter().map(|(_, word)| word).collect();
-        format!("{} {} | {totals}", self.clock(), queues.join(" | "))
+        format!(
+            "{} {} | {} | {}",
+            self.clock(),
+            queues.join(" | "),
+            self.totals(),
+            self.interrupted().1
+        )
     }
 
     /// A decision in one line without ink.
@@ -156,21 +162,21 @@ impl Scene<'_> {
         ]
     }
 
-    fn totals(&self) -> Line {
+    fn totals(&self) -> String {
         let minute_ago = self.now.before(Duration::from_secs(60));
         let requests = self.fake.observed().requests();
         let recent = requests.iter().filter(|request| request.at > minute_ago).count();
+        format!(
+            "pods created {}, graceful stops {}, requests to Buildkite {recent}/min of {BUDGET}",
+            self.survey.pods_created(),
+            self.fake.observed().stops().count()
+        )
+    }
+
+    fn interrupted(&self) -> (Ink, String) {
         let interrupted = self.fake.truth().interruptions().len();
-        let alarm = if interrupted == 0 { Ink::Green } else { Ink::Red };
-        vec![
-            (Ink::Plain, format!("pods created {}", self.survey.pods_created())),
-            (Ink::Plain, format!("  stops {}", self.fake.observed().stops().count())),
-            (
-                Ink::Plain,
-                format!("  requests to Buildkite {recent}/min of {BUDGET}  "),
-            ),
-            (alarm, format!("builds interrupted by scaling: {interrupted}")),
-        ]
+        let ink = if interrupted == 0 { Ink::Green } else { Ink::Red };
+        (ink, format!("builds interrupted by scaling: {interrupted}"))
     }
 }
 
@@ -184,6 +190,7 @@ fn bar(row: &Row) -> Line {
 
 fn glyph(cell: Cell) -> &'static str {
     match cell.doing {
+        _ if cell.old => "▓",
         Doing::Busy => "█",
         Doing::Idle => "▒",
         Doing::Starting => "░",

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use buildscaler_core::Timestamp;
-use rustix::termios::tcgetwinsize;
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
 use crate::decisions::Said;
 use crate::picture::{Ink, Line, Scene};
@@ -15,8 +16,9 @@ const LINE_EVERY: Duration = Duration::from_secs(3);
 
 /// Either way to show a [`Scene`].
 pub(crate) enum Screen {
-    /// A terminal: the picture is drawn over itself. Holds how many lines of it there are.
-    Live { drawn: usize },
+    /// A terminal: the picture is drawn over itself. Holds how many lines of it
+    /// there are, and how the terminal was set before.
+    Live { drawn: usize, before: Option<Termios> },
     /// Anything else: a line now and then. Holds when the last one was written.
     Plain { last: Option<Timestamp> },
 }
@@ -26,16 +28,19 @@ impl Screen {
     pub(crate) fn choose() -> Self {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if is_dumb || is_set("CI") || is_set("NO_COLOR") || !io::stdout().is_terminal() {
+        if is_dumb || is_set("CI") || is_set("NO_COLOR") || !io::stdout().is_terminal() || !is_in_foreground() {
             Self::Plain { last: None }
         } else {
-            Self::Live { drawn: 0 }
+            Self::Live {
+                drawn: 0,
+                before: quiet().ok(),
+            }
         }
     }
 
     /// Writes a line that stays.
     pub(crate) fn say(&mut self, line: &str) -> io::Result<()> {
-        if let Self::Live { drawn } = self {
+        if let Self::Live { drawn, .. } = self {
             *drawn = 0;
         }
         writeln!(io::stdout().lock(), "{line}")
@@ -44,7 +49,7 @@ impl Screen {
     /// Shows how things are. `fresh` was decided since the last time.
     pub(crate) fn show(&mut self, scene: &Scene<'_>, fresh: &[Said]) -> io::Result<()> {
         match self {
-            Self::Live { drawn } => {
+            Self::Live { drawn, .. } => {
                 let (width, height) = size();
                 let mut lines = scene.lines();
                 // What scrolls out at the top cannot be drawn over.
@@ -71,13 +76,33 @@ impl Screen {
 }
 
 impl Drop for Screen {
-    /// Gives the cursor back, whatever has happened.
+    /// Gives the terminal back as it was, whatever has happened.
     fn drop(&mut self) {
-        if let Self::Live { .. } = self {
+        if let Self::Live { before, .. } = self {
             // Nothing can be done where even this fails.
             let _ = write_at_once("\x1b[?25h");
+            if let Some(before) = before {
+                let _ = tcsetattr(io::stdout(), OptionalActions::Drain, before);
+            }
         }
     }
+}
+
+/// Whether the terminal is this program's: another would be stopped when it sets it.
+fn is_in_foreground() -> bool {
+    tcgetpgrp(io::stdout()).is_ok_and(|group| group == getpgrp())
+}
+
+/// Keeps what is typed from tearing the picture, and returns how it was before.
+///
+/// Keys are not shown, and Ctrl-C does not throw away what is being drawn.
+fn quiet() -> rustix::io::Result<Termios> {
+    let before = tcgetattr(io::stdout())?;
+    let mut quiet = before.clone();
+    quiet.local_modes.remove(LocalModes::ECHO);
+    quiet.local_modes.insert(LocalModes::NOFLSH);
+    tcsetattr(io::stdout(), OptionalActions::Now, &quiet)?;
+    Ok(before)
 }
 
 /// The picture with its escape codes, drawn over the last one.
