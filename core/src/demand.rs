@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::buildkite_job::{BuildkiteJob, JobState};
-use crate::index::Index;
+use crate::index::{Index, fingerprint};
 use crate::names::{BuildkiteJobId, Queue};
 use crate::time::Timestamp;
 
@@ -63,18 +63,18 @@ pub(crate) fn demand<'v>(
     held_back: &HeldBack,
     now: Timestamp,
 ) -> BTreeMap<&'v Queue, Demand<'v>> {
-    let mut counted = Index::with_room(jobs.len());
+    let mut running = Index::with_room(agents.len());
     for id in agents.iter().filter_map(|agent| agent.running.as_ref()) {
-        counted.place_of(id.as_bytes());
+        running.place_of(id.as_bytes());
     }
+    let wants = |one: &&BuildkiteJob| {
+        one.state == JobState::Scheduled
+            && (one.runnable_at.is_some() || held_back.is_implausible(one, now))
+            && running.find(one.id.as_bytes()).is_none()
+    };
     let mut places = Index::default();
     let mut queues: Vec<(&Queue, Demand<'_>)> = Vec::new();
-    for wanting in jobs.iter().filter(|one| one.state == JobState::Scheduled) {
-        let implausible = wanting.runnable_at.is_none() && held_back.is_implausible(wanting, now);
-        let wants = wanting.runnable_at.is_some() || implausible;
-        if !wants || !counted.place_of(wanting.id.as_bytes()).1 {
-            continue;
-        }
+    for wanting in distinct(jobs.iter().filter(wants).collect()) {
         let (place, is_new) = places.place_of(wanting.queue.as_bytes());
         if is_new {
             queues.push((&wanting.queue, Demand::default()));
@@ -87,6 +87,20 @@ pub(crate) fn demand<'v>(
         }
     }
     queues.into_iter().collect()
+}
+
+/// The jobs without repetitions: one that moved between pages is there twice.
+///
+/// That is rare, and telling that there is none is cheap: equal ids have equal
+/// fingerprints.
+fn distinct(mut jobs: Vec<&BuildkiteJob>) -> Vec<&BuildkiteJob> {
+    let mut fingerprints: Vec<u64> = jobs.iter().map(|one| fingerprint(one.id.as_bytes())).collect();
+    fingerprints.sort_unstable();
+    if fingerprints.windows(2).any(|pair| pair[0] == pair[1]) {
+        jobs.sort_by(|a, b| (&a.id, a.runnable_at).cmp(&(&b.id, b.runnable_at)));
+        jobs.dedup_by(|a, b| a.id == b.id);
+    }
+    jobs
 }
 
 /// Whether an agent with these tags satisfies all of a job's rules.

@@ -50,6 +50,13 @@ impl<'v> Index<'v> {
     }
 }
 
+/// A number that is equal for equal names, and hardly ever for others.
+pub(crate) fn fingerprint(name: &[u8]) -> u64 {
+    let mut fold = Fold::default();
+    fold.write(name);
+    fold.finish()
+}
+
 /// Folds eight bytes at a time: names here are uids, which are well mixed
 /// already, and there are tens of thousands of them in each step.
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ macro_rules! name {
             }
 
             /// The bytes of the name, which are what joins compare.
+            #[allow(dead_code, reason = "not every name is joined on")]
             pub(crate) fn as_bytes(&self) -> &[u8] {
                 self.0.as_bytes()
             }

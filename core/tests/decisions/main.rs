@@ -4,5 +4,12 @@
 //! objects to what was done. Behaviours are told one by one. Each comment
 //! names the deliberate bug with which its test was seen to fail.
 
+mod determinism;
+mod failures;
+mod policies;
 mod safety;
+mod scaling_down;
+mod scaling_up;
+mod small_world;
 mod support;
+mod verdict_table;

@@ -119,7 +119,7 @@ pub(crate) fn tell(driver: &mut Driver, events: &[Event]) {
 fn happen(driver: &mut Driver, event: &Event) {
     match event {
         Event::Rounds(count) => {
-            driver.rounds((*count).into());
+            (0..*count).for_each(|_| drop(driver.attempt()));
         }
         Event::Wait(seconds) => {
             driver.wait(secs((*seconds).into()));

@@ -25,9 +25,7 @@ pub(crate) struct Witness {
     pub(crate) jobs: Option<Vec<BuildkiteJob>>,
     pub(crate) agents: Option<Vec<Agent>>,
     partial: (Option<Timestamp>, Vec<BuildkiteJob>, Vec<Agent>),
-    /// Complete listings: when they began, which pods had an agent, and which
-    /// of those only idle ones.
-    listings: Vec<(Timestamp, BTreeSet<Uid>, BTreeSet<Uid>)>,
+    listings: Vec<Listing>,
     first_shown: BTreeMap<Uid, Timestamp>,
     /// Commands without an answer.
     pub(crate) flying: BTreeMap<CommandId, Command>,
@@ -42,6 +40,15 @@ pub(crate) struct Witness {
     sent_at: BTreeMap<CommandId, Timestamp>,
     /// What was seen to be done, to tell a test that tests something.
     pub(crate) done: BTreeSet<(&'static str, Reason)>,
+}
+
+/// A complete listing of the agents.
+struct Listing {
+    begun_at: Timestamp,
+    /// Pods with an agent.
+    with: BTreeSet<Uid>,
+    /// Those of them all whose agents are idle.
+    idle: BTreeSet<Uid>,
 }
 
 /// Whether an agent belongs to a pod: by its tag, or by its hostname if the
@@ -332,24 +339,17 @@ impl Witness {
                 assert!(!claims.iter().any(fits), "its template is there as it was");
                 assert!(claims.len() < 2, "Invariant 10: the queue is contested");
             }
-            Reason::IdleTimeout | Reason::Lifetime => {
-                self.jobs.as_ref().expect("Invariant 4: jobs are unknown");
-                self.object_to_blindness();
-                assert_eq!(agent.running, None, "no build is interrupted by scaling");
-                let first = self
-                    .listings
-                    .iter()
-                    .rev()
-                    .take_while(|(_, _, idle)| idle.contains(&pod.uid))
-                    .last();
-                let (since, _, _) = first.expect("it was seen idle");
-                let seen_idle = now.since(*since);
+            Reason::IdleTimeout => {
+                self.object_to_surplus(agent);
+                let idle = |listing: &&Listing| listing.idle.contains(&pod.uid);
+                let first = self.listings.iter().rev().take_while(idle).last();
+                let seen = now.since(first.expect("it was seen idle").begun_at);
+                assert!(seen >= self.config.idle_timeout, "Invariant 20: seen idle for {seen:?} only");
+            }
+            Reason::Lifetime => {
+                self.object_to_surplus(agent);
                 let age = now.since(pod.created_at);
-                assert!(
-                    seen_idle >= self.config.idle_timeout
-                        || self.config.max_agent_lifetime.is_some_and(|most| age > most),
-                    "Invariant 20: idle for {seen_idle:?} as far as this controller has seen"
-                );
+                assert!(self.config.max_agent_lifetime.is_some_and(|most| age > most), "only {age:?} old");
             }
             other => panic!("no reason to stop an agent: {other}"),
         }
@@ -422,6 +422,12 @@ impl Witness {
                 "an agent may connect yet: {grace_seconds:?}"
             );
         }
+    }
+
+    fn object_to_surplus(&self, agent: &Agent) {
+        self.object_to_blindness();
+        assert!(self.jobs.is_some(), "Invariant 4: jobs are unknown");
+        assert_eq!(agent.running, None, "no build is interrupted by scaling");
     }
 
     pub(crate) fn pods(&self) -> impl Iterator<Item = &Pod> {
