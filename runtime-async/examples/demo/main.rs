@@ -163,7 +163,7 @@ fn verdict(ended: Ended, summary: &Summary) -> (ExitCode, &'static str) {
         Ended::Done | Ended::OutOfTime if summary.is_good() => {
             (ExitCode::SUCCESS, "Every job ran, and none was interrupted.")
         }
-        Ended::Done | Ended::OutOfTime => (ExitCode::FAILURE, "Not every job ran to its end."),
+        Ended::Done | Ended::OutOfTime => (ExitCode::FAILURE, "Not every job ran to its end uninterrupted."),
     }
 }
 

@@ -33,7 +33,7 @@ use crate::scenario::{Event, QUEUES};
 const NAMESPACE: &str = "default";
 
 /// What the options are here, where nobody wants to wait.
-pub(crate) const SYNC_INTERVAL: Duration = Duration::from_secs(3);
+pub(crate) const SYNC_INTERVAL: Duration = Duration::from_secs(4);
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(1);
 
