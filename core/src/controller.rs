@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::agent::Agent;
 use crate::blueprints::Blueprints;
 use crate::config::Config;
-use crate::demand::HeldBack;
+use crate::demand::{Demand, HeldBack};
 use crate::finding::{Finding, FindingChange, Standing};
-use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Seen, Sightings};
+use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Sightings};
 use crate::names::{AgentId, Queue, Uid};
 use crate::policy::{Reactive, ScalingPolicy};
 use crate::report::Report;
 use crate::step::{Command, CommandId, Input, Step};
 use crate::time::Timestamp;
-use crate::view::ClusterView;
+use crate::view::{ClusterView, View};
 
 mod dispatch;
 mod see;
@@ -30,7 +31,7 @@ pub struct Controller {
     next_id: u64,
     shutting_down: bool,
     cluster: Option<ClusterView>,
-    buildkite: Option<Seen>,
+    buildkite: Option<Known>,
     /// The templates' versions as last seen, to notice new ones.
     versions: Vec<(Uid, String)>,
     blueprints: Blueprints,
@@ -46,6 +47,15 @@ pub struct Controller {
     wishes: BTreeMap<Queue, u32>,
     standing: Standing,
     report: Report,
+}
+
+/// What the last look at Buildkite showed, as far as it is needed again.
+#[derive(Debug)]
+struct Known {
+    begun_at: Timestamp,
+    /// None if jobs or agents could not be seen.
+    demand: Option<BTreeMap<Queue, Demand>>,
+    agents: View<Vec<Agent>>,
 }
 
 /// What a command in flight is about.

@@ -31,12 +31,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Sorts the jobs that a template's agents can take from those they can't.
-    pub(crate) fn of(
-        demand: &Demand<'_>,
-        queue: &QueueFleet<'_>,
-        blueprint: Option<&Blueprint>,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn of(demand: &Demand, queue: &QueueFleet<'_>, blueprint: Option<&Blueprint>, now: Timestamp) -> Self {
         let mut since = demand.plain.clone();
         let mut unmatchable = BTreeSet::new();
         for wanting in &demand.picky {

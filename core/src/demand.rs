@@ -15,17 +15,17 @@ use crate::time::Timestamp;
 const LIMITED_FOR: Duration = Duration::from_secs(120);
 
 /// The jobs of one queue that want an agent.
-#[derive(Debug, Default)]
-pub(crate) struct Demand<'v> {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Demand {
     /// Jobs of no rules but the queue: since when each has waited.
     pub(crate) plain: Vec<Timestamp>,
     /// Jobs with further rules.
-    pub(crate) picky: Vec<&'v BuildkiteJob>,
+    pub(crate) picky: Vec<BuildkiteJob>,
     /// Jobs that are scheduled and not runnable for longer than is plausible.
     pub(crate) held_back: u32,
 }
 
-impl Demand<'_> {
+impl Demand {
     /// All jobs that want an agent, whether one can satisfy them or not.
     pub(crate) fn size(&self) -> u32 {
         u32::try_from(self.plain.len().saturating_add(self.picky.len())).unwrap_or(u32::MAX)
@@ -57,12 +57,15 @@ impl HeldBack {
 
 /// Demand by queue. A job that some agent already runs is no demand: it was
 /// picked up between the two halves of the look.
-pub(crate) fn demand<'v>(
-    jobs: &'v [BuildkiteJob],
+///
+/// It is worked out once for each look, and the jobs themselves are dropped:
+/// fifty thousand of them are not needed again.
+pub(crate) fn demand(
+    jobs: &[BuildkiteJob],
     agents: &[Agent],
     held_back: &HeldBack,
     now: Timestamp,
-) -> BTreeMap<&'v Queue, Demand<'v>> {
+) -> BTreeMap<Queue, Demand> {
     let mut running = Index::with_room(agents.len());
     for id in agents.iter().filter_map(|agent| agent.running.as_ref()) {
         running.place_of(id.as_bytes());
@@ -73,7 +76,7 @@ pub(crate) fn demand<'v>(
             && running.find(one.id.as_bytes()).is_none()
     };
     let mut places = Index::default();
-    let mut queues: Vec<(&Queue, Demand<'_>)> = Vec::new();
+    let mut queues: Vec<(&Queue, Demand)> = Vec::new();
     for wanting in distinct(jobs.iter().filter(wants).collect()) {
         let (place, is_new) = places.place_of(wanting.queue.as_bytes());
         if is_new {
@@ -81,12 +84,15 @@ pub(crate) fn demand<'v>(
         }
         let demand = &mut queues[place].1;
         match wanting.runnable_at {
-            Some(_) if !wanting.rules.is_empty() => demand.picky.push(wanting),
+            Some(_) if !wanting.rules.is_empty() => demand.picky.push(wanting.clone()),
             Some(since) => demand.plain.push(since),
             None => demand.held_back += 1,
         }
     }
-    queues.into_iter().collect()
+    queues
+        .into_iter()
+        .map(|(queue, demand)| (queue.clone(), demand))
+        .collect()
 }
 
 /// The jobs without repetitions: one that moved between pages is there twice.

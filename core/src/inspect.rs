@@ -142,11 +142,11 @@ fn troubles(queue: &Queue, fleet: &QueueFleet<'_>, now: Timestamp) -> Vec<Findin
 }
 
 /// Demand on queues that nobody serves.
-pub(crate) fn demand_without_template(fleet: &Fleet<'_>, demand: &BTreeMap<&Queue, Demand<'_>>) -> Vec<Finding> {
+pub(crate) fn demand_without_template(fleet: &Fleet<'_>, demand: &BTreeMap<Queue, Demand>) -> Vec<Finding> {
     demand
         .iter()
         .filter(|(queue, demand)| {
-            demand.size() > 0 && fleet.queues.get(*queue).is_none_or(|queue| queue.claims.is_empty())
+            demand.size() > 0 && fleet.queues.get(queue).is_none_or(|queue| queue.claims.is_empty())
         })
         .map(|(queue, _)| Finding {
             kind: FindingKind::NoTemplate,

@@ -60,7 +60,7 @@ pub(crate) struct Planner<'m> {
 impl Planner<'_> {
     /// Passes a verdict on every worker. Without demand (the jobs could not be
     /// seen) no agent is spare.
-    pub(crate) fn plan<'v>(&self, fleet: &Fleet<'v>, demand: Option<&BTreeMap<&Queue, Demand<'_>>>) -> Plan<'v> {
+    pub(crate) fn plan<'v>(&self, fleet: &Fleet<'v>, demand: Option<&BTreeMap<Queue, Demand>>) -> Plan<'v> {
         let mut plan = Plan::default();
         let mut urgent = Vec::new();
         let mut spare = Vec::new();
@@ -68,7 +68,7 @@ impl Planner<'_> {
             let mut workers = self.assess(fleet, queue_fleet);
             let outlook = self.outlook(queue_fleet, &workers);
             if let Some(demand) = demand {
-                let jobs = demand.get(queue).map_or(0, Demand::size);
+                let jobs = demand.get(*queue).map_or(0, Demand::size);
                 let wish = self.wishes.get(*queue).copied().unwrap_or(0);
                 let wanted = jobs.max(wish.saturating_sub(outlook.report.busy));
                 self.mark_spare(&mut workers, wanted);

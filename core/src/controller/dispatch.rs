@@ -53,7 +53,7 @@ impl Controller {
     fn may_send(&mut self, lane: &LaneKey, now: Timestamp) -> bool {
         match lane {
             // The next look must find its requests unspent.
-            LaneKey::Stop => self.budget.available(now) > self.looks.reserve(),
+            LaneKey::Stop => self.budget.available(now) > self.looks.reserve(&self.budget),
             LaneKey::Create(..) | LaneKey::Delete(_) => !self.cluster_blocked(now),
         }
     }

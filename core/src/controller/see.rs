@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Controller;
+use super::{Controller, Known};
 use crate::assess::Assessor;
 use crate::blueprints::hunters;
 use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
@@ -68,7 +68,7 @@ impl Controller {
             return;
         };
         self.flights.remove(&id);
-        self.budget.settle(grant, &spending, now);
+        self.budget.settle_look(grant, &spending, now);
         let Some(seen) = seen else { return };
         self.restate(
             &[FindingKind::BuildkiteUnknown],
@@ -78,10 +78,17 @@ impl Controller {
         if let View::Complete(jobs) = &seen.jobs {
             self.held_back.see(jobs, now);
         }
+        let mut wanted = None;
         if let View::Complete(agents) = &seen.agents {
             self.holds.see_agents(agents, seen.begun_at);
+            let jobs = seen.jobs.complete();
+            wanted = jobs.map(|jobs| demand(jobs, agents, &self.held_back, now));
         }
-        self.buildkite = Some(seen);
+        self.buildkite = Some(Known {
+            begun_at: seen.begun_at,
+            demand: wanted,
+            agents: seen.agents,
+        });
         self.plan(true, now, findings);
     }
 
@@ -92,22 +99,19 @@ impl Controller {
         if let View::Complete(pods) = &cluster.pods {
             let buildkite = self.buildkite.take();
             let agents = buildkite.as_ref().and_then(|seen| seen.agents.complete());
-            let jobs = buildkite.as_ref().and_then(|seen| seen.jobs.complete());
             let fleet = Fleet::join(&cluster.templates, pods, agents.map(Vec::as_slice));
             if let Some(seen) = buildkite.as_ref().filter(|_| fresh && agents.is_some()) {
                 let patience = self.config.sync_interval.saturating_mul(3);
                 self.sightings
                     .see_agents(seen.begun_at, &glimpses(&fleet, pods.len()), patience);
             }
-            let demand = jobs
-                .zip(agents)
-                .map(|(jobs, agents)| demand(jobs, agents, &self.held_back, now));
+            let demand = buildkite.as_ref().and_then(|known| known.demand.as_ref());
             self.blueprints.refresh(&fleet, self.config.idle_timeout);
 
-            let mut plan = self.judge(&fleet, agents.is_some(), demand.as_ref(), now);
+            let mut plan = self.judge(&fleet, agents.is_some(), demand, now);
             let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
             self.restate(inspect::FLEET_KINDS, found, findings);
-            match &demand {
+            match demand {
                 Some(demand) if fresh && fleet.templates_known => {
                     self.keep_creates(&fleet, true);
                     self.plan_creates(&fleet, demand, &mut plan, now, findings);
@@ -126,7 +130,7 @@ impl Controller {
         &self,
         fleet: &Fleet<'v>,
         agents_known: bool,
-        demand: Option<&BTreeMap<&Queue, Demand<'_>>>,
+        demand: Option<&BTreeMap<Queue, Demand>>,
         now: Timestamp,
     ) -> Plan<'v> {
         let assessor = Assessor {
@@ -147,7 +151,7 @@ impl Controller {
     fn plan_creates(
         &mut self,
         fleet: &Fleet<'_>,
-        demand: &BTreeMap<&Queue, Demand<'_>>,
+        demand: &BTreeMap<Queue, Demand>,
         plan: &mut Plan<'_>,
         now: Timestamp,
         findings: &mut Vec<FindingChange>,
@@ -178,7 +182,7 @@ impl Controller {
     fn wish<'v>(
         &mut self,
         fleet: &Fleet<'v>,
-        demand: &BTreeMap<&Queue, Demand<'_>>,
+        demand: &BTreeMap<Queue, Demand>,
         plan: &mut Plan<'_>,
         found: &mut Vec<Finding>,
         now: Timestamp,

@@ -17,6 +17,8 @@ pub(crate) struct Budget {
     config: BudgetConfig,
     readings: Vec<LimitReading>,
     spent: VecDeque<(Timestamp, u32)>,
+    /// Of these, what looks spent.
+    spent_by_looks: VecDeque<(Timestamp, u32)>,
     /// Granted to commands in flight.
     granted: u32,
     blocked_until: Option<Timestamp>,
@@ -28,6 +30,7 @@ impl Budget {
             config,
             readings: Vec::new(),
             spent: VecDeque::new(),
+            spent_by_looks: VecDeque::new(),
             granted: 0,
             blocked_until: None,
         }
@@ -38,13 +41,7 @@ impl Budget {
         if self.blocked_until.is_some_and(|until| now < until) {
             return 0;
         }
-        while self.spent.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
-            self.spent.pop_front();
-        }
-        let used: u32 = self
-            .spent
-            .iter()
-            .fold(self.granted, |sum, (_, requests)| sum.saturating_add(*requests));
+        let used = within_window(&mut self.spent, now).saturating_add(self.granted);
         let own = self.limit().saturating_sub(used);
         // Others use the same limits: what the answers say is left counts too.
         self.readings
@@ -55,10 +52,11 @@ impl Budget {
             })
     }
 
-    /// Requests that looks may send now: a share is left to stops.
+    /// Requests that looks may send now: a share is left to stops. What stops
+    /// have used of it does not count, or many of them would keep looks away.
     pub(crate) fn available_to_looks(&mut self, now: Timestamp) -> u32 {
-        let share = self.limit() - self.look_capacity();
-        self.available(now).saturating_sub(share)
+        let used = within_window(&mut self.spent_by_looks, now);
+        self.available(now).min(self.look_capacity().saturating_sub(used))
     }
 
     /// The most requests that looks may ever send in one window.
@@ -82,6 +80,14 @@ impl Budget {
         }
         for reading in &spending.limits {
             self.learn(*reading);
+        }
+    }
+
+    /// The same, for a look.
+    pub(crate) fn settle_look(&mut self, promised: u32, spending: &Spending, now: Timestamp) {
+        self.settle(promised, spending, now);
+        if spending.requests > 0 {
+            self.spent_by_looks.push_back((now, spending.requests));
         }
     }
 
@@ -128,4 +134,14 @@ impl Budget {
             None => self.readings.push(reading),
         }
     }
+}
+
+/// Sums up what was spent in the window that ends now, and forgets the rest.
+fn within_window(spent: &mut VecDeque<(Timestamp, u32)>, now: Timestamp) -> u32 {
+    while spent.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
+        spent.pop_front();
+    }
+    spent
+        .iter()
+        .fold(0, |sum: u32, (_, requests)| sum.saturating_add(*requests))
 }

@@ -205,10 +205,10 @@ impl Looks {
     }
 
     /// Requests that the next look will need, for which stops leave room.
-    pub(crate) fn reserve(&self) -> u32 {
+    pub(crate) fn reserve(&self, budget: &Budget) -> u32 {
         match self.phase {
             Phase::Buildkite(..) => 0,
-            Phase::Resting | Phase::Cluster(..) | Phase::Due(..) => self.cost,
+            Phase::Resting | Phase::Cluster(..) | Phase::Due(..) => self.cost.min(budget.look_capacity()),
         }
     }
 
