@@ -159,7 +159,7 @@ impl Planner<'_> {
         idle.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.worker.place.cmp(&second.worker.place)));
         // The agents leave by themselves at the idle timeout, which costs no
         // request: half an interval later is soon enough for those that don't.
-        let patience = self.config.idle_timeout + self.config.sync_interval / 2;
+        let patience = self.config.idle_timeout.saturating_add(self.config.sync_interval / 2);
         for (idle_for, assessed) in idle.into_iter().take(surplus) {
             if idle_for >= patience {
                 assessed.situation.spare = Spare::IdleTooLong;
