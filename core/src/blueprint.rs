@@ -2,6 +2,7 @@
 //! away, and when no pod may be made at all.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ use crate::template::Template;
 mod agent_container;
 
 /// A pod manifest that lacks nothing but its name.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Blueprint {
     manifest: Map<String, Value>,
     labels: BTreeMap<String, String>,
@@ -32,6 +33,15 @@ pub(crate) struct Tags {
     pub(crate) known: Vec<String>,
     /// Whether there may be others: from a Secret, a file or the command line.
     pub(crate) open: bool,
+}
+
+impl fmt::Debug for Blueprint {
+    /// Leaves the manifest out: it may hold secrets (Invariant 22).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blueprint")
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Blueprint {
