@@ -6,10 +6,12 @@
 
 mod determinism;
 mod failures;
+mod manifests;
 mod policies;
 mod safety;
 mod scaling_down;
 mod scaling_up;
 mod small_world;
 mod support;
+mod totality;
 mod verdict_table;

@@ -52,7 +52,9 @@ impl Witness {
                 || agent.to_string(),
                 |agent| format!("agent {} of {:?}", agent.id, self.pod_of(agent).map(|pod| &pod.uid)),
             ),
-            Action::DeletePod { namespace, name, .. } => format!("{namespace}/{name}"),
+            // By uid, not by name: names are used again, and a delete
+            // that comes late fails by its precondition.
+            Action::DeletePod { uid, .. } => uid.to_string(),
         };
         let mine = subject(command);
         for flying in self.flying.values() {

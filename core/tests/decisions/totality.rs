@@ -1,0 +1,406 @@
+//! Nothing that comes in makes the core panic, however odd.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildscaler_core::{
+    Agent, BudgetConfig, BuildkiteJob, ClusterView, CommandId, Config, ConnectionState, Controller, Cursor, Failure,
+    Input, JobState, LimitReading, LimitScope, Look, LookEnd, Outcome, Pod, PodStage, Refusal, Spending, Step,
+    Template, Timestamp, Uid, View,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::support::build::{START, agent, pod, template, waiting};
+
+/// Few names, so that things collide.
+fn name() -> impl Strategy<Value = String> {
+    select(vec![
+        "",
+        "a",
+        "b",
+        "pod",
+        "$(BUILDSCALER_POD_UID)",
+        "ü".repeat(90).leak(),
+    ])
+    .prop_map(str::to_owned)
+}
+
+/// Any time, the ends of it included.
+fn time() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        6 => (0..2_000_000i64).prop_map(|later| Timestamp::from_millis(START.as_millis() + later)),
+        1 => select(vec![i64::MIN, -1, 0, 1, i64::MAX - 1, i64::MAX]).prop_map(Timestamp::from_millis),
+    ]
+}
+
+fn span() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        6 => (0..2_000u64).prop_map(Duration::from_secs),
+        1 => select(vec![Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(u64::MAX), Duration::MAX]),
+    ]
+}
+
+fn number() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..60u32, 1 => select(vec![0, 1, u32::MAX - 1, u32::MAX])]
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    let most = || proptest::option::of(number());
+    let times = (span(), span(), span(), proptest::option::of(span()));
+    (times, most(), most(), (number(), number(), number())).prop_map(
+        |(
+            (sync_interval, idle_timeout, agent_startup_timeout, max_agent_lifetime),
+            max_active_builds,
+            max_pods,
+            budget,
+        )| Config {
+            sync_interval,
+            idle_timeout,
+            agent_startup_timeout,
+            max_active_builds,
+            max_agent_lifetime,
+            max_pods,
+            budget: BudgetConfig {
+                user: budget.0,
+                organization: budget.1,
+                stop_percent: budget.2,
+            },
+        },
+    )
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    let kinds = vec![
+        Refusal::Credentials,
+        Refusal::Permission,
+        Refusal::QuotaExceeded,
+        Refusal::Admission,
+        Refusal::NamespaceTerminating,
+        Refusal::Webhook,
+        Refusal::Other,
+    ];
+    let message = || "m".to_owned();
+    prop_oneof![
+        Just(Failure::AlreadyExists { message: message() }),
+        Just(Failure::NotFound { message: message() }),
+        select(kinds).prop_map(move |kind| Failure::Forbidden {
+            kind,
+            message: message()
+        }),
+        time().prop_map(move |until| Failure::RateLimited {
+            until,
+            message: message()
+        }),
+        Just(Failure::Unavailable { message: message() }),
+        any::<u16>().prop_map(move |status| Failure::Rejected {
+            status,
+            message: message()
+        }),
+        Just(Failure::Malformed { message: message() }),
+        Just(Failure::FateUnknown { message: message() }),
+        Just(Failure::OverBudget),
+    ]
+}
+
+fn views<T: std::fmt::Debug + Clone>(one: impl Strategy<Value = T>) -> impl Strategy<Value = View<Vec<T>>> {
+    prop_oneof![
+        4 => vec(one, 0..5).prop_map(View::Complete),
+        1 => failures().prop_map(View::Unknown),
+    ]
+}
+
+fn pod_templates() -> impl Strategy<Value = Value> {
+    select(vec![
+        json!(null),
+        json!([]),
+        json!({"metadata": 1, "spec": {"containers": [{}]}}),
+        json!({"metadata": {"labels": {"a": 1}}, "spec": {"containers": [{"env": [1, {"name": "BUILDKITE_AGENT_TAGS"}]}]}}),
+        json!({"spec": {"containers": [{"env": [{"name": "BUILDKITE_AGENT_TAGS", "value": 7}], "args": "x"}], "volumes": 1}}),
+        json!({"spec": {"containers": [{"name": "agent", "env": null, "command": [1]}]}}),
+    ])
+}
+
+fn templates() -> impl Strategy<Value = Arc<Template>> {
+    let texts = (name(), name(), name(), proptest::option::of(name()));
+    (
+        texts,
+        any::<i64>(),
+        time(),
+        any::<bool>(),
+        proptest::option::of(pod_templates()),
+        proptest::option::of(name()),
+    )
+        .prop_map(
+            |((uid, namespace, name, queue), parallelism, created_at, deleting, pod_template, most)| {
+                let mut made = template("apple", "a");
+                made.uid = uid.into();
+                made.namespace = namespace;
+                made.name = name;
+                made.queue = queue.map(Into::into);
+                made.parallelism = if parallelism % 3 == 0 { parallelism } else { 0 };
+                made.created_at = created_at;
+                made.deleting = deleting;
+                if let Some(pod_template) = pod_template {
+                    made.pod_template = buildscaler_core::PodTemplate(pod_template);
+                }
+                made.hash = made.pod_template.fingerprint();
+                made.annotations
+                    .extend(most.map(|most| ("max-active-builds".into(), most)));
+                Arc::new(made)
+            },
+        )
+}
+
+fn pods() -> impl Strategy<Value = Arc<Pod>> {
+    let stage = select(vec![
+        PodStage::Unscheduled,
+        PodStage::Starting,
+        PodStage::Running,
+        PodStage::AgentEnded,
+        PodStage::Succeeded,
+        PodStage::Failed,
+    ]);
+    (
+        name(),
+        name(),
+        proptest::option::of(name()),
+        time(),
+        any::<bool>(),
+        stage,
+        any::<bool>(),
+    )
+        .prop_map(|(uid, name, queue, created_at, deleting, stage, adopted)| {
+            Arc::new(Pod {
+                name: name.clone(),
+                queue: queue.map(Into::into),
+                hostname: Some(name),
+                created_at,
+                deleting,
+                stage,
+                adopted,
+                trouble: adopted.then(|| "ImagePullBackOff".into()),
+                ..pod(&uid, &template("apple", "a"))
+            })
+        })
+}
+
+fn agents() -> impl Strategy<Value = Agent> {
+    let state = select(vec![
+        ConnectionState::Connected,
+        ConnectionState::Stopping,
+        ConnectionState::Other,
+    ]);
+    (
+        name(),
+        proptest::option::of(name()),
+        proptest::option::of(name()),
+        state,
+        any::<bool>(),
+        proptest::option::of(name()),
+    )
+        .prop_map(|(id, hostname, uid, state, paused, running)| Agent {
+            hostname,
+            pod_uid: uid.map(Uid::from),
+            state,
+            paused,
+            running: running.map(Into::into),
+            ..agent(&id, &pod("a", &template("apple", "a")))
+        })
+}
+
+fn jobs() -> impl Strategy<Value = BuildkiteJob> {
+    let state = select(vec![
+        JobState::Scheduled,
+        JobState::Limited,
+        JobState::Active,
+        JobState::Other,
+    ]);
+    (name(), name(), state, proptest::option::of(time()), vec(name(), 0..2)).prop_map(
+        |(id, queue, state, runnable_at, rules)| BuildkiteJob {
+            state,
+            runnable_at,
+            rules,
+            ..waiting(&id, &queue)
+        },
+    )
+}
+
+fn spendings() -> impl Strategy<Value = Spending> {
+    let limit =
+        (any::<bool>(), number(), number(), time()).prop_map(|(is_user, limit, remaining, reset_at)| LimitReading {
+            scope: if is_user {
+                LimitScope::User
+            } else {
+                LimitScope::Organization
+            },
+            limit,
+            remaining,
+            reset_at,
+        });
+    (number(), vec(limit, 0..3)).prop_map(|(requests, limits)| Spending { requests, limits })
+}
+
+fn ends() -> impl Strategy<Value = LookEnd> {
+    let cursor = || {
+        (any::<bool>(), number()).prop_map(|(builds, page)| {
+            if builds {
+                Cursor::Builds { page }
+            } else {
+                Cursor::Agents { page }
+            }
+        })
+    };
+    prop_oneof![
+        3 => Just(LookEnd::Complete),
+        1 => cursor().prop_map(LookEnd::More),
+        1 => (cursor(), failures()).prop_map(|(cursor, failure)| LookEnd::Failed(cursor, failure)),
+    ]
+}
+
+/// Inputs with ids that may or may not be waited for.
+fn inputs() -> impl Strategy<Value = Input> {
+    let id = || (1..12u64).prop_map(CommandId);
+    let cluster = (proptest::option::of(id()), time(), views(templates()), views(pods())).prop_map(
+        |(id, begun_at, templates, pods)| Input::Cluster {
+            id,
+            view: ClusterView {
+                begun_at,
+                templates,
+                pods,
+            },
+        },
+    );
+    let look = (
+        id(),
+        time(),
+        vec(jobs(), 0..5),
+        vec(agents(), 0..5),
+        ends(),
+        spendings(),
+    )
+        .prop_map(|(id, begun_at, jobs, agents, end, spending)| Input::Buildkite {
+            id,
+            look: Look {
+                begun_at,
+                jobs,
+                agents,
+                end,
+                spending,
+            },
+        });
+    let outcome = prop_oneof![Just(Outcome::Done), failures().prop_map(Outcome::Failed)];
+    let outcome =
+        (id(), outcome, spendings()).prop_map(|(id, outcome, spending)| Input::Outcome { id, outcome, spending });
+    prop_oneof![2 => Just(Input::Tick), 4 => cluster, 4 => look, 3 => outcome, 1 => Just(Input::Shutdown)]
+}
+
+/// The number of a command that waits for this kind of input, or else the
+/// input's own.
+fn addressed(input: Input, waiting: &[(CommandId, &'static str)]) -> Input {
+    let of = |kind: &str| {
+        waiting
+            .iter()
+            .rev()
+            .find(|(_, known)| *known == kind)
+            .map(|(id, _)| *id)
+    };
+    match input {
+        Input::Cluster { id, view } => Input::Cluster {
+            id: of("cluster").or(id),
+            view,
+        },
+        Input::Buildkite { id, look } => Input::Buildkite {
+            id: of("buildkite").unwrap_or(id),
+            look,
+        },
+        Input::Outcome { id, outcome, spending } => Input::Outcome {
+            id: of("write").unwrap_or(id),
+            outcome,
+            spending,
+        },
+        Input::Tick | Input::Shutdown => input,
+    }
+}
+
+fn note(step: &Step, waiting: &mut Vec<(CommandId, &'static str)>) {
+    waiting.extend(step.commands.iter().map(|command| {
+        let kind = match &command.action {
+            buildscaler_core::Action::ObserveCluster => "cluster",
+            buildscaler_core::Action::ObserveBuildkite { .. } => "buildkite",
+            buildscaler_core::Action::CreatePod(_)
+            | buildscaler_core::Action::StopAgent { .. }
+            | buildscaler_core::Action::DeletePod { .. } => "write",
+        };
+        (command.id, kind)
+    }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Invariant 12: `step` never panics, whatever the settings, the times and
+    /// the inputs, and whether anybody waits for them.
+    ///
+    /// Seen to fail when times were subtracted without care, and when two
+    /// durations were simply added.
+    #[test]
+    fn no_input_makes_a_step_panic(config in configs(), history in vec((time(), inputs(), any::<bool>()), 1..25)) {
+        let mut controller = Controller::new(config);
+        let mut waiting = Vec::new();
+        note(&controller.step(START, Input::Tick), &mut waiting);
+        for (now, input, is_addressed) in history {
+            let input = if is_addressed { addressed(input, &waiting) } else { input };
+            note(&controller.step(now, input), &mut waiting);
+        }
+    }
+
+    /// Invariant 24: what was recorded can be read again, and is the same.
+    ///
+    /// Seen to fail when a timestamp was written in whole seconds.
+    #[test]
+    fn inputs_survive_being_recorded(input in inputs()) {
+        let recorded = serde_json::to_string(&input).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Input>(&recorded).unwrap(), input);
+    }
+
+    /// Invariant 24: decoding a recording that was tampered with never panics.
+    ///
+    /// Seen to fail when the type of a name refused the empty one by a panic.
+    #[test]
+    fn no_recording_makes_the_reader_panic(input in inputs(), cut in 0..400usize, junk in "[\\[\\]{}\",:0-9a-zü]{0,3}") {
+        let mut recorded = serde_json::to_string(&input).unwrap();
+        let mut place = cut.min(recorded.len());
+        while !recorded.is_char_boundary(place) {
+            place -= 1;
+        }
+        recorded.insert_str(place, &junk);
+        let _ = serde_json::from_str::<Input>(&recorded);
+        let _ = serde_json::from_str::<Input>(&recorded[..place]);
+        let _ = serde_json::from_str::<Step>(&recorded);
+    }
+}
+
+/// Seen to fail when a controller that is ending went on looking.
+#[test]
+fn a_controller_that_is_ending_decides_nothing_and_says_when_it_is_done() {
+    let mut controller = Controller::new(Config::default());
+    let first = controller.step(START, Input::Tick);
+    let ending = controller.step(START, Input::Shutdown);
+    assert!(ending.commands.is_empty() && !ending.finished);
+    let view = ClusterView {
+        begun_at: START,
+        templates: View::Complete(Vec::new()),
+        pods: View::Complete(Vec::new()),
+    };
+    let last = controller.step(
+        START,
+        Input::Cluster {
+            id: Some(first.commands[0].id),
+            view,
+        },
+    );
+    assert!(last.commands.is_empty() && last.finished);
+}
