@@ -20,7 +20,7 @@ fn history(world: &crate::support::world::World, rounds: usize) -> History {
     for _ in 0..rounds {
         let at = driver.wake.max(driver.now);
         driver.now = at;
-        let looks: Vec<_> = driver.pending.iter().cloned().collect();
+        let looks: Vec<_> = driver.pending.clone();
         if looks.is_empty() {
             inputs.push((at, Input::Tick));
             driver.step(Input::Tick);

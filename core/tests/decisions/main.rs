@@ -4,6 +4,8 @@
 //! objects to what was done. Behaviours are told one by one. Each comment
 //! names the deliberate bug with which its test was seen to fail.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
+
 mod determinism;
 mod failures;
 mod manifests;

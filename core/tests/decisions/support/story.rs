@@ -3,7 +3,7 @@
 //! Every event can happen in every world: where it needs a pod or an agent it
 //! picks one by number, and where there is none nothing happens.
 
-use buildscaler_core::{Action, ConnectionState, Failure, Outcome, PodStage, Refusal};
+use buildscaler_core::{Action, Command, ConnectionState, Failure, Outcome, PodStage, Queue, Refusal, Template};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -30,24 +30,43 @@ pub(crate) enum Event {
     Fail(usize, Woe),
     /// A command reaches its goal and no answer comes.
     LoseAnswer(usize),
+    /// A job wants an agent.
     JobArrives(usize),
+    /// A job is gone.
     JobGoes(usize),
+    /// All containers of a pod end.
     PodFinishes(usize),
+    /// A pod is removed, by whomever.
     PodVanishes(usize),
+    /// A pod's agent connects.
     AgentConnects(usize),
-    AgentTakesWork(usize),
-    AgentEndsWork(usize),
-    AgentLeaves(usize),
-    AgentPauses(usize),
-    TemplateReplaced(usize),
-    TemplateGone(usize),
-    TemplateContested(usize),
+    /// Something happens to an agent.
+    Agent(usize, Turn),
+    /// Something happens to the templates of a queue.
+    Template(usize, Change),
     /// What cannot be seen from now on: templates, pods, jobs, agents.
     Blind(bool, bool, bool, bool),
     /// All can be seen again.
     See,
     /// A new controller takes over.
     Restart,
+}
+
+/// What happens to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    TakesWork,
+    EndsWork,
+    Leaves,
+    Pauses,
+}
+
+/// What happens to the templates of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Replaced,
+    Gone,
+    Contested,
 }
 
 /// The ways in which a command fails.
@@ -83,17 +102,20 @@ fn event() -> impl Strategy<Value = Event> {
         1 => which().prop_map(Event::PodFinishes),
         1 => which().prop_map(Event::PodVanishes),
         3 => which().prop_map(Event::AgentConnects),
-        2 => which().prop_map(Event::AgentTakesWork),
-        2 => which().prop_map(Event::AgentEndsWork),
-        2 => which().prop_map(Event::AgentLeaves),
-        1 => which().prop_map(Event::AgentPauses),
-        1 => which().prop_map(Event::TemplateReplaced),
-        1 => which().prop_map(Event::TemplateGone),
-        1 => which().prop_map(Event::TemplateContested),
+        7 => (which(), turn()).prop_map(|(which, turn)| Event::Agent(which, turn)),
+        3 => (which(), change()).prop_map(|(which, change)| Event::Template(which, change)),
         1 => proptest::array::uniform4(any::<bool>()).prop_map(|[a, b, c, d]| Event::Blind(a, b, c, d)),
         2 => Just(Event::See),
         1 => Just(Event::Restart),
     ]
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    select(vec![Turn::TakesWork, Turn::EndsWork, Turn::Leaves, Turn::Pauses])
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    select(vec![Change::Replaced, Change::Gone, Change::Contested])
 }
 
 fn woe() -> impl Strategy<Value = Woe> {
@@ -151,110 +173,83 @@ fn happen(driver: &mut Driver, event: &Event) {
             blind.agents = agents.then(unavailable);
         }
         Event::See => driver.world.blind = super::world::Blind::default(),
-        Event::JobArrives(_) | Event::JobGoes(_) => happen_in_buildkite(driver, event),
-        Event::PodFinishes(_) | Event::PodVanishes(_) => happen_to_pods(driver, event),
-        Event::AgentConnects(_)
-        | Event::AgentTakesWork(_)
-        | Event::AgentEndsWork(_)
-        | Event::AgentLeaves(_)
-        | Event::AgentPauses(_) => happen_to_agents(driver, event),
-        Event::TemplateReplaced(_) | Event::TemplateGone(_) | Event::TemplateContested(_) => {
-            happen_to_templates(driver, event);
+        Event::JobArrives(which) => {
+            let name = driver.world.number("new");
+            driver.world.jobs.push(waiting(&name, QUEUES[which % QUEUES.len()]));
         }
+        Event::JobGoes(which) => {
+            if let Some(place) = place(*which, driver.world.jobs.len()) {
+                driver.world.jobs.remove(place);
+            }
+        }
+        Event::PodFinishes(which) => end_pod(driver, *which, true),
+        Event::PodVanishes(which) => end_pod(driver, *which, false),
+        Event::AgentConnects(which) => connect(driver, *which),
+        Event::Agent(which, turn) => happen_to_agent(driver, *which, *turn),
+        Event::Template(which, change) => happen_to_templates(driver, *which, *change),
     }
 }
 
-fn happen_in_buildkite(driver: &mut Driver, event: &Event) {
+fn end_pod(driver: &mut Driver, which: usize, remains: bool) {
     let world = &mut driver.world;
-    world.made += 1;
-    if let Event::JobArrives(which) = event {
-        let name = format!("new-{}", world.made);
-        world.jobs.push(waiting(&name, QUEUES[which % QUEUES.len()]));
-    } else if let Event::JobGoes(which) = event
-        && !world.jobs.is_empty()
-    {
-        let which = which % world.jobs.len();
-        world.jobs.remove(which);
-    }
-}
-
-fn happen_to_pods(driver: &mut Driver, event: &Event) {
-    let world = &mut driver.world;
-    let (Event::PodFinishes(which) | Event::PodVanishes(which)) = event else {
+    let Some(place) = place(which, world.pods.len()) else {
         return;
     };
-    if world.pods.is_empty() {
-        return;
-    }
-    let which = which % world.pods.len();
-    let pod = &mut world.pods[which];
-    let uid = pod.uid.clone();
+    let uid = world.pods[place].uid.clone();
     world.agents.retain(|agent| agent.pod_uid.as_ref() != Some(&uid));
-    if matches!(event, Event::PodFinishes(_)) {
-        pod.stage = PodStage::Succeeded;
+    if remains {
+        world.pods[place].stage = PodStage::Succeeded;
     } else {
-        world.pods.remove(which);
+        world.pods.remove(place);
     }
 }
 
-fn happen_to_agents(driver: &mut Driver, event: &Event) {
+fn connect(driver: &mut Driver, which: usize) {
     let world = &mut driver.world;
-    world.made += 1;
-    if let Event::AgentConnects(which) = event {
-        let place = which % world.pods.len().max(1);
-        if let Some(pod) = world.pods.get_mut(place) {
-            pod.stage = PodStage::Running;
-            let name = format!("new-{}", world.made);
-            world.agents.push(agent(&name, pod));
-        }
-        return;
-    }
-    let (Event::AgentTakesWork(which)
-    | Event::AgentEndsWork(which)
-    | Event::AgentLeaves(which)
-    | Event::AgentPauses(which)) = event
-    else {
+    let Some(place) = place(which, world.pods.len()) else {
         return;
     };
-    if world.agents.is_empty() {
+    let name = world.number("new");
+    world.pods[place].stage = PodStage::Running;
+    world.agents.push(agent(&name, &world.pods[place]));
+}
+
+fn happen_to_agent(driver: &mut Driver, which: usize, turn: Turn) {
+    let world = &mut driver.world;
+    let Some(place) = place(which, world.agents.len()) else {
         return;
-    }
-    let which = which % world.agents.len();
-    let agent = &mut world.agents[which];
-    match event {
-        Event::AgentTakesWork(_) if agent.state == ConnectionState::Connected => {
-            agent.running = Some(format!("work-{}", world.made).into());
-        }
-        Event::AgentEndsWork(_) => agent.running = None,
-        Event::AgentPauses(_) => agent.paused = !agent.paused,
-        _ => {
-            world.agents.remove(which);
-        }
+    };
+    let work = world.number("work");
+    let agent = &mut world.agents[place];
+    match turn {
+        Turn::TakesWork => agent.running = (agent.state == ConnectionState::Connected).then(|| work.into()),
+        Turn::EndsWork => agent.running = None,
+        Turn::Pauses => agent.paused = !agent.paused,
+        Turn::Leaves => drop(world.agents.remove(place)),
     }
 }
 
-fn happen_to_templates(driver: &mut Driver, event: &Event) {
+fn happen_to_templates(driver: &mut Driver, which: usize, change: Change) {
     let now = driver.now;
     let world = &mut driver.world;
-    world.made += 1;
-    let (Event::TemplateReplaced(which) | Event::TemplateGone(which) | Event::TemplateContested(which)) = event else {
-        return;
-    };
     let name = QUEUES[which % QUEUES.len()];
-    if !matches!(event, Event::TemplateContested(_)) {
-        world
-            .templates
-            .retain(|template| template.queue.as_ref().map(buildscaler_core::Queue::as_str) != Some(name));
+    if change != Change::Contested {
+        let serves = |template: &Template| template.queue.as_ref().map(Queue::as_str) == Some(name);
+        world.templates.retain(|template| !serves(template));
     }
-    if !matches!(event, Event::TemplateGone(_)) {
-        let mut new = template(&format!("{name}-{}", world.made), name);
+    if change != Change::Gone {
+        let mut new = template(&world.number(name), name);
         new.created_at = now;
         world.templates.push(new);
     }
 }
 
+fn place(which: usize, of: usize) -> Option<usize> {
+    which.checked_rem(of)
+}
+
 /// One of the writes that wait for an answer, if there is one.
-fn with_command(driver: &mut Driver, which: usize, then: impl Fn(&mut Driver, &buildscaler_core::Command)) {
+fn with_command(driver: &mut Driver, which: usize, then: impl Fn(&mut Driver, &Command)) {
     let writes: Vec<_> = driver
         .pending
         .iter()

@@ -93,6 +93,12 @@ impl World {
         Outcome::Done
     }
 
+    /// A name that nothing has yet.
+    pub(crate) fn number(&mut self, stem: &str) -> String {
+        self.made += 1;
+        format!("{stem}-{}", self.made)
+    }
+
     /// Every pod's agent connects that has not yet.
     pub(crate) fn connect_all(&mut self) {
         for pod in &mut self.pods {

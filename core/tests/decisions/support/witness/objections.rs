@@ -156,35 +156,10 @@ impl Witness {
             "a stopping agent is not asked again"
         );
         assert!(!agent.paused, "a paused agent is somebody's concern");
-        match reason {
-            Reason::Orphaned | Reason::Replaced => {
-                self.object_to_blindness();
-                let fits = |one: &&Template| {
-                    Some(&one.uid) == pod.template_uid.as_ref() && Some(&one.hash) == pod.template_hash.as_ref()
-                };
-                let claims: Vec<_> = pod.queue.iter().flat_map(|queue| self.claims(queue)).collect();
-                assert!(!claims.iter().any(fits), "its template is there as it was");
-                assert!(claims.len() < 2, "Invariant 10: the queue is contested");
-            }
-            Reason::IdleTimeout => {
-                self.object_to_surplus(agent);
-                let idle = |listing: &&Listing| listing.idle.contains(&pod.uid);
-                let first = self.listings.iter().rev().take_while(idle).last();
-                let seen = now.since(first.expect("it was seen idle").begun_at);
-                assert!(
-                    seen >= self.config.idle_timeout,
-                    "Invariant 20: seen idle for {seen:?} only"
-                );
-            }
-            Reason::Lifetime => {
-                self.object_to_surplus(agent);
-                let age = now.since(pod.created_at);
-                assert!(
-                    self.config.max_agent_lifetime.is_some_and(|most| age > most),
-                    "only {age:?} old"
-                );
-            }
-            other => panic!("no reason to stop an agent: {other}"),
+        if matches!(reason, Reason::Orphaned | Reason::Replaced) {
+            self.object_to_drain(pod);
+        } else {
+            self.object_to_surplus(agent, pod, reason, now);
         }
         self.sent_at.insert(self.last_id.unwrap(), now);
     }
@@ -257,10 +232,36 @@ impl Witness {
         }
     }
 
-    fn object_to_surplus(&self, agent: &Agent) {
+    fn object_to_drain(&self, pod: &Pod) {
+        self.object_to_blindness();
+        let fits = |one: &&Template| {
+            Some(&one.uid) == pod.template_uid.as_ref() && Some(&one.hash) == pod.template_hash.as_ref()
+        };
+        let claims: Vec<_> = pod.queue.iter().flat_map(|queue| self.claims(queue)).collect();
+        assert!(!claims.iter().any(fits), "its template is there as it was");
+        assert!(claims.len() < 2, "Invariant 10: the queue is contested");
+    }
+
+    fn object_to_surplus(&self, agent: &Agent, pod: &Pod, reason: Reason, now: Timestamp) {
         self.object_to_blindness();
         assert!(self.jobs.is_some(), "Invariant 4: jobs are unknown");
         assert_eq!(agent.running, None, "no build is interrupted by scaling");
+        if reason == Reason::Lifetime {
+            let age = now.since(pod.created_at);
+            assert!(
+                self.config.max_agent_lifetime.is_some_and(|most| age > most),
+                "only {age:?} old"
+            );
+        } else {
+            assert_eq!(reason, Reason::IdleTimeout, "a reason to stop an agent");
+            let idle = |listing: &&Listing| listing.idle.contains(&pod.uid);
+            let first = self.listings.iter().rev().take_while(idle).last();
+            let seen = now.since(first.expect("it was seen idle").begun_at);
+            assert!(
+                seen >= self.config.idle_timeout,
+                "Invariant 20: seen idle for {seen:?} only"
+            );
+        }
     }
 
     /// Invariant 21: in no 60 seconds more requests than `limit`, whether they
