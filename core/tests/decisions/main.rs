@@ -16,4 +16,5 @@ mod scaling_up;
 mod small_world;
 mod support;
 mod totality;
+mod unknown;
 mod verdict_table;

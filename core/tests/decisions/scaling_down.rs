@@ -2,7 +2,7 @@
 
 use buildscaler_core::{
     Action, Agent, Command, CommandId, Config, ConnectionState, FindingKind, Outcome, Pod, PodStage, Reason, Refusal,
-    Template,
+    Template, Timestamp,
 };
 use serde_json::json;
 
@@ -311,17 +311,25 @@ fn a_pod_whose_agent_never_came_is_removed_after_over_ten_minutes() {
         sync_interval: secs(300),
         ..Config::default()
     };
-    for (last_look, expected) in [(600_000, 0), (600_001, 1)] {
+    // Created so many milliseconds before it is first seen, by its own clock.
+    for (age, last_look, expected) in [
+        (0, 600_000, 0),
+        (0, 600_001, 1),
+        (3_600_000, 600_000, 0),
+        (3_600_000, 600_001, 1),
+        (-1, 600_001, 0),
+        (-1, 600_002, 1),
+    ] {
         let mut world = idle_worker();
         world.agents.clear();
-        world.pods[0].created_at = START;
+        world.pods[0].created_at = Timestamp::from_millis(START.as_millis() - age);
         let mut driver = Driver::new(&config, world);
         let mut removed = driver.turn();
         for look in [300_000, last_look] {
-            driver.now = buildscaler_core::Timestamp::from_millis(START.as_millis() + look);
+            driver.now = Timestamp::from_millis(START.as_millis() + look);
             removed.extend(driver.turn());
         }
-        assert_eq!(deletes(&removed).len(), expected, "at {last_look} ms");
+        assert_eq!(deletes(&removed).len(), expected, "{age} ms old, at {last_look} ms");
     }
 }
 
