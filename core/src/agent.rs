@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 pub struct Agent {
     /// The agent's id, by which it is stopped.
     pub id: AgentId,
-    /// What its host calls itself; the pod's hostname unless the template
-    /// meddles with it.
+    /// What its host calls itself: the pod's hostname unless the template
+    /// meddles with it. Needed only where no tag names the pod.
     pub hostname: Option<String>,
     /// Connected, or on its way out.
     pub state: ConnectionState,
@@ -22,7 +22,7 @@ pub struct Agent {
     /// `queue=` tags and the `queue` field. An agent that names none serves
     /// the queue `default`: then this is `[default]`.
     pub queues: Vec<Queue>,
-    /// All tags (`meta_data`), as `key=value` or plain words.
+    /// Its other tags (`meta_data`), as `key=value` or plain words.
     pub tags: Vec<String>,
     /// The value of its tag `pod-uid=`: the only unambiguous link to a pod.
     pub pod_uid: Option<Uid>,

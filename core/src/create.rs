@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::demand::{Demand, satisfies};
 use crate::finding::{Finding, FindingKind};
 use crate::fleet::QueueFleet;
+use crate::index::fingerprint;
 use crate::labels;
 use crate::memory::{Holds, LaneKey, PodRun};
 use crate::names::Queue;
@@ -155,11 +156,13 @@ pub(crate) fn share(wishes: &mut [Wish<'_>], headroom: Option<u32>, now: Timesta
 
 /// The creates for one wish, in the lowest slots that are free.
 pub(crate) fn creates(wish: &Wish<'_>, outlook: &QueueOutlook<'_>) -> (LaneKey, PodRun) {
+    let mut names: Vec<u64> = outlook.names.iter().map(|name| fingerprint(name.as_bytes())).collect();
+    names.sort_unstable();
     let run = PodRun {
         template: Arc::clone(wish.template),
         queue: wish.queue.clone(),
         blueprint: Arc::clone(&wish.blueprint),
-        names: outlook.names.iter().map(|name| (*name).to_owned()).collect(),
+        names,
         left: wish.allowed,
         slot: 0,
     };

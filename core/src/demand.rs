@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::buildkite_job::{BuildkiteJob, JobState};
-use crate::index::{Index, fingerprint};
+use crate::index::{Index, may_repeat};
 use crate::names::{BuildkiteJobId, Queue};
 use crate::time::Timestamp;
 
@@ -97,12 +97,9 @@ pub(crate) fn demand(
 
 /// The jobs without repetitions: one that moved between pages is there twice.
 ///
-/// That is rare, and telling that there is none is cheap: equal ids have equal
-/// fingerprints.
+/// That is rare, and telling that there is none is cheap.
 fn distinct(mut jobs: Vec<&BuildkiteJob>) -> Vec<&BuildkiteJob> {
-    let mut fingerprints: Vec<u64> = jobs.iter().map(|one| fingerprint(one.id.as_bytes())).collect();
-    fingerprints.sort_unstable();
-    if fingerprints.windows(2).any(|pair| pair[0] == pair[1]) {
+    if may_repeat(jobs.iter().map(|one| one.id.as_bytes())) {
         jobs.sort_by(|a, b| (&a.id, a.runnable_at).cmp(&(&b.id, b.runnable_at)));
         jobs.dedup_by(|a, b| a.id == b.id);
     }

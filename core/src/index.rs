@@ -50,6 +50,13 @@ impl<'v> Index<'v> {
     }
 }
 
+/// Whether some of these names may be equal; surely not where it says so.
+pub(crate) fn may_repeat<'v>(names: impl Iterator<Item = &'v [u8]>) -> bool {
+    let mut fingerprints: Vec<u64> = names.map(fingerprint).collect();
+    fingerprints.sort_unstable();
+    fingerprints.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 /// A number that is equal for equal names, and hardly ever for others.
 pub(crate) fn fingerprint(name: &[u8]) -> u64 {
     let mut fold = Fold::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::agent::Agent;
 use crate::buildkite_job::BuildkiteJob;
 use crate::failure::Failure;
-use crate::index::Index;
+use crate::index::may_repeat;
 use crate::memory::Budget;
 use crate::memory::lanes::pause;
 use crate::reason::Reason;
@@ -224,11 +224,7 @@ impl Looks {
 
 impl Partial {
     fn complete(self) -> Seen {
-        let agents = distinct(
-            self.agents,
-            |one| one.id.as_bytes(),
-            |a, b| (a.state, &a.running) > (b.state, &b.running),
-        );
+        let agents = distinct(self.agents);
         Seen {
             begun_at: self.begun_at,
             jobs: View::Complete(self.jobs),
@@ -255,29 +251,16 @@ impl Partial {
     }
 }
 
-/// The rows without repetitions. A row that moved between pages is there
+/// The agents without repetitions. A row that moved between pages is there
 /// twice: the greater of the two wins, whatever their order (Invariant 13).
-fn distinct<T>(rows: Vec<T>, id: impl Fn(&T) -> &[u8], greater: impl Fn(&T, &T) -> bool) -> Vec<T> {
-    let mut winners: Vec<usize> = Vec::with_capacity(rows.len());
-    let mut index = Index::with_room(rows.len());
-    for (place, row) in rows.iter().enumerate() {
-        let (slot, is_new) = index.place_of(id(row));
-        if is_new {
-            winners.push(place);
-        } else if greater(row, &rows[winners[slot]]) {
-            winners[slot] = place;
-        }
+///
+/// That is rare, and telling that there is none is cheap.
+fn distinct(mut agents: Vec<Agent>) -> Vec<Agent> {
+    if may_repeat(agents.iter().map(|agent| agent.id.as_bytes())) {
+        agents.sort_by(|a, b| (&a.id, b.state, &b.running).cmp(&(&b.id, a.state, &a.running)));
+        agents.dedup_by(|a, b| a.id == b.id);
     }
-    if winners.len() == rows.len() {
-        return rows;
-    }
-    winners.sort_unstable();
-    let mut winners = winners.into_iter().peekable();
-    rows.into_iter()
-        .enumerate()
-        .filter(|(place, _)| winners.next_if_eq(place).is_some())
-        .map(|(_, row)| row)
-        .collect()
+    agents
 }
 
 fn join<T>(all: &mut Vec<T>, more: Vec<T>) {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use buildscaler_core::{Action, AgentId, Cursor, Failure, JobState, Look, LookEnd};
+use buildscaler_core::{Action, AgentId, Cursor, Failure, JobState, Look, LookEnd, Queue};
 use serde_json::json;
 use support::{answer, begin, look, talk};
 
@@ -141,11 +141,31 @@ fn an_agent_is_paused_unless_it_says_otherwise() {
 /// Seen to fail when one odd tag cost them all, and so the link to the pod.
 #[test]
 fn an_odd_tag_costs_only_itself() {
-    let body = json!([{"id": "a", "meta_data": [7, "queue=x", null, "pod-uid=u"]}]).to_string();
+    let body = json!([{"id": "a", "meta_data": [7, "queue=x", null, "pod-uid=u", "gpu=yes"]}]).to_string();
     let look = agents(&body);
     let agent = &look.agents[0];
-    assert_eq!(agent.tags, ["queue=x", "pod-uid=u"]);
+    assert_eq!(
+        agent.tags,
+        ["gpu=yes"],
+        "the tags that have fields of their own are not kept twice"
+    );
+    assert_eq!(agent.queues, [Queue::from("x")]);
     assert_eq!(agent.pod_uid.as_ref().map(|uid| uid.as_str()), Some("u"));
+}
+
+/// The hostname is the fallback: a variable that nobody filled in links to no
+/// pod, and must not take the fallback's place.
+#[test]
+fn the_hostname_links_where_no_tag_does() {
+    for (tag, expected) in [
+        ("pod-uid=u", None),
+        ("pod-uid=$(BUILDSCALER_POD_UID)", Some("pod-1")),
+        ("pod-uid=", Some("pod-1")),
+        ("linux", Some("pod-1")),
+    ] {
+        let look = agents(&json!([{"id": "a", "hostname": "pod-1", "meta_data": [tag]}]).to_string());
+        assert_eq!(look.agents[0].hostname.as_deref(), expected, "{tag}");
+    }
 }
 
 #[test]

@@ -71,10 +71,20 @@ impl From<AgentRow<'_>> for Agent {
         let pod_uid = tags
             .iter()
             .find_map(|tag| value(tag, labels::POD_UID_TAG))
-            .filter(|uid| !uid.is_empty());
+            // A variable that nobody filled in names no pod.
+            .filter(|uid| !uid.is_empty() && !uid.contains('$'));
+        // There are thousands of agents: what the other fields say already is
+        // not kept a second time.
+        let hostname = row
+            .hostname
+            .filter(|hostname| pod_uid.is_none() && !hostname.is_empty());
+        let told = |tag: &String| {
+            tag.split_once('=')
+                .is_some_and(|(key, _)| [labels::QUEUE_TAG, labels::POD_UID_TAG].contains(&key))
+        };
         Self {
             id: AgentId::from(row.id),
-            hostname: row.hostname.filter(|hostname| !hostname.is_empty()),
+            hostname,
             state: match row.connection_state.as_deref() {
                 Some("connected") => ConnectionState::Connected,
                 Some("stopping") => ConnectionState::Stopping,
@@ -89,7 +99,7 @@ impl From<AgentRow<'_>> for Agent {
             paused: row.paused.is_some_and(|paused| paused.get() != "false"),
             queues,
             pod_uid: pod_uid.map(Uid::from),
-            tags,
+            tags: tags.into_iter().filter(|tag| !told(tag)).collect(),
             connected_at: row.connected_at.as_deref().and_then(date::parse),
         }
     }
