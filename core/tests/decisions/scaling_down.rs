@@ -286,6 +286,32 @@ fn an_orphan_without_agent_is_removed_gently_after_two_listings() {
     );
 }
 
+/// A finalizer or a slow kubelet holds the pod.
+///
+/// Seen to fail when a pod that leaves was deleted whenever it was seen.
+#[test]
+fn a_delete_is_not_repeated_while_the_pod_leaves() {
+    let mut world = idle_worker();
+    world.agents.clear();
+    world.templates.clear();
+    let mut driver = Driver::new(&Config::default(), world);
+    let mut removed = Vec::new();
+    while driver.now < START.after(secs(1_800)) {
+        driver.round();
+        while let Some(command) = driver.take(is_write) {
+            driver.world.pods[0].deleting = true;
+            driver.answer(&command, Outcome::Done);
+            removed.push(command);
+        }
+    }
+    let reasons: Vec<Reason> = deletes(&removed).into_iter().map(|(_, _, reason)| reason).collect();
+    assert_eq!(
+        reasons,
+        [Reason::OrphanedWithoutAgent, Reason::AgentMissing],
+        "one gentle, one to end it"
+    );
+}
+
 /// Seen to fail when an agent that was lost counted as one that never came.
 #[test]
 fn a_lost_agents_pod_is_left_alone_for_ten_minutes_even_as_an_orphan() {

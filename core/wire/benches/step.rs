@@ -4,6 +4,16 @@
 //! decoding the same state from JSON, both for a fleet and for one a tenth of
 //! its size, and fails when a promise of `docs/benchmarks.md` is broken.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_types,
+    reason = "a benchmark reads the clock, prints its figures and may give up"
+)]
+
 mod fleet;
 
 use std::time::{Duration, Instant};

@@ -58,7 +58,7 @@ impl Fleet {
 
     fn job(&self, number: usize) -> Value {
         // Every third job runs on an agent, the rest wait.
-        let running = number % 3 == 0 && number / 3 < self.pods;
+        let running = number.is_multiple_of(3) && number / 3 < self.pods;
         let queue = number % self.queues;
         json!({
             "id": id("j", number), "graphql_id": "Sm9iLS0t", "type": "script", "name": ":rust: Test", "step_key": "test",
