@@ -8,6 +8,7 @@ use http::StatusCode;
 use crate::harness::{Controller, Launch, PATIENCE, Template, World, throughout, within};
 
 const INTERVAL: u64 = 2;
+const STARTUP_TIMEOUT: u64 = 8;
 /// More than two tries, whatever the back-off.
 const A_WHILE: Duration = Duration::from_secs(4);
 const EVERYTHING: &str = "/v2/*";
@@ -19,20 +20,23 @@ pub(crate) async fn buildkite(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
     let launch = Launch {
         interval: INTERVAL,
+        startup_timeout: STARTUP_TIMEOUT,
         ..world.launch()
     };
     let controller = world.start(launch).await;
-    let builds = world.build("bash", 2, Duration::from_secs(50));
+    let builds = world.build("bash", 2, Duration::from_secs(60));
     world.until_all_run(&builds).await;
 
-    for fault in [
-        Fault::on(AGENTS, Effect::Truncate(Pages::Unlinked)),
-        Fault::on(AGENTS, Effect::Cut(100)),
-        Fault::on(EVERYTHING, Effect::Garble),
-        Fault::on(EVERYTHING, Effect::Drop),
+    // Taken for absence, the second would end the pods.
+    let too_long = Duration::from_secs(STARTUP_TIMEOUT + INTERVAL);
+    for (time, fault) in [
+        (A_WHILE, Fault::on(AGENTS, Effect::Truncate(Pages::Unlinked))),
+        (too_long, Fault::on(AGENTS, Effect::Cut(100))),
+        (A_WHILE, Fault::on(EVERYTHING, Effect::Garble)),
+        (A_WHILE, Fault::on(EVERYTHING, Effect::Drop)),
     ] {
         world.fault(fault);
-        untouched(world, A_WHILE).await;
+        untouched(world, time).await;
         world.fake().mend();
     }
     storm(world).await;

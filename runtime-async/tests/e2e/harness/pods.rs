@@ -30,7 +30,7 @@ pub(crate) struct Story {
     pub(crate) restart_policy: String,
     /// When the watch first showed it.
     pub(crate) appeared: Instant,
-    /// When its deletion was first seen.
+    /// When its deletion was seen, if it was.
     pub(crate) leaving: Option<Instant>,
     /// Whether its containers had ended when it was deleted.
     pub(crate) ended_before_leaving: bool,
@@ -191,7 +191,10 @@ impl Book {
             .cloned()
             .collect();
         for uid in missing {
-            self.end(&uid);
+            // Nobody saw how it went.
+            if let Some(story) = self.stories.get_mut(&uid) {
+                story.gone.get_or_insert_with(Instant::now);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) async fn check(world: &World) {
     no_secret_was_shown(world).await;
     no_controller_panicked(world);
     every_pod_is_ours_alone(world);
+    no_pod_was_deleted_under_its_agent(world);
 }
 
 /// Checks that no process of a pod has outlived it.
@@ -53,6 +54,16 @@ fn every_pod_is_ours_alone(world: &World) {
     for story in stories(world).filter(|story| story.template.is_some()) {
         assert!(!story.owned, "another controller owns a pod: {story:?}");
         assert_eq!(story.restart_policy, "Never", "{story:?}");
+    }
+}
+
+/// An agent ends its build on SIGTERM too, but has no longer for it than its pod's grace period.
+fn no_pod_was_deleted_under_its_agent(world: &World) {
+    let cut = |story: &super::Story| story.leaving.is_some() && !story.ended_before_leaving;
+    for story in stories(world).filter(cut) {
+        let tag = format!("pod-uid={}", story.uid);
+        let had_agent = world.fake().inner().agents().any(|agent| agent.tags.contains(&tag));
+        assert!(!had_agent, "a pod with an agent was deleted: {story:?}");
     }
 }
 
