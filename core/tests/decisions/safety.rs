@@ -42,7 +42,7 @@ fn stories_lead_to_every_kind_of_command() {
     };
     let mut runner = TestRunner::deterministic();
     let mut done = BTreeSet::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         let (world, story) = (worlds(), events()).new_tree(&mut runner).unwrap().current();
         let mut driver = Driver::new(&config, world);
         tell(&mut driver, &story);

@@ -209,6 +209,9 @@ fn connect(driver: &mut Driver, which: usize) {
     let Some(place) = place(which, world.pods.len()) else {
         return;
     };
+    if world.pods[place].stage.is_finished() {
+        return;
+    }
     let name = world.number("new");
     world.pods[place].stage = PodStage::Running;
     world.agents.push(agent(&name, &world.pods[place]));
