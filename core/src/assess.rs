@@ -48,7 +48,7 @@ impl Assessor<'_> {
         if !self.agents_known {
             return Presence::Unknown;
         }
-        let available = |agent: &&&Agent| agent.state == ConnectionState::Connected && !self.holds.was_asked(&agent.id);
+        let available = |agent: &&Agent| agent.state == ConnectionState::Connected && !self.holds.was_asked(&agent.id);
         if worker.agents.is_empty() {
             self.sightings
                 .at(worker.place)

@@ -81,7 +81,7 @@ impl Waiting {
 
 fn is_matchable(rules: &[String], queue: &QueueFleet<'_>, blueprint: Option<&Blueprint>) -> bool {
     let Some(blueprint) = blueprint else { return true };
-    let mut agents = queue.workers.iter().flat_map(|worker| &worker.agents).peekable();
+    let mut agents = queue.workers.iter().flat_map(|worker| worker.agents.iter()).peekable();
     let unknown = blueprint.tags.open && agents.peek().is_none();
     unknown || satisfies(&blueprint.tags.known, rules) || agents.any(|agent| satisfies(&agent.tags, rules))
 }

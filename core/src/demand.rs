@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::buildkite_job::{BuildkiteJob, JobState};
-use crate::index::{Index, may_repeat};
+use crate::index::{Index, fingerprint, may_repeat};
 use crate::names::{BuildkiteJobId, Queue};
 use crate::time::Timestamp;
 
@@ -75,9 +75,25 @@ pub(crate) fn demand(
             && (one.runnable_at.is_some() || held_back.is_implausible(one, now))
             && running.find(one.id.as_bytes()).is_none()
     };
+    let wanting = || jobs.iter().filter(wants);
+    let (demand, repeats) = tally(wanting());
+    if !repeats {
+        return demand;
+    }
+    // A job that moved between pages is there twice.
+    let mut distinct: Vec<&BuildkiteJob> = wanting().collect();
+    distinct.sort_by(|a, b| (&a.id, a.runnable_at).cmp(&(&b.id, b.runnable_at)));
+    distinct.dedup_by(|a, b| a.id == b.id);
+    tally(distinct.into_iter()).0
+}
+
+/// Sorts jobs by queue, and tells whether one of them may be there twice.
+fn tally<'v>(jobs: impl Iterator<Item = &'v BuildkiteJob>) -> (BTreeMap<Queue, Demand>, bool) {
     let mut places = Index::default();
     let mut queues: Vec<(&Queue, Demand)> = Vec::new();
-    for wanting in distinct(jobs.iter().filter(wants).collect()) {
+    let mut fingerprints = Vec::new();
+    for wanting in jobs {
+        fingerprints.push(fingerprint(wanting.id.as_bytes()));
         let (place, is_new) = places.place_of(wanting.queue.as_bytes());
         if is_new {
             queues.push((&wanting.queue, Demand::default()));
@@ -89,21 +105,11 @@ pub(crate) fn demand(
             None => demand.held_back += 1,
         }
     }
-    queues
+    let demand = queues
         .into_iter()
         .map(|(queue, demand)| (queue.clone(), demand))
-        .collect()
-}
-
-/// The jobs without repetitions: one that moved between pages is there twice.
-///
-/// That is rare, and telling that there is none is cheap.
-fn distinct(mut jobs: Vec<&BuildkiteJob>) -> Vec<&BuildkiteJob> {
-    if may_repeat(jobs.iter().map(|one| one.id.as_bytes())) {
-        jobs.sort_by(|a, b| (&a.id, a.runnable_at).cmp(&(&b.id, b.runnable_at)));
-        jobs.dedup_by(|a, b| a.id == b.id);
-    }
-    jobs
+        .collect();
+    (demand, may_repeat(fingerprints))
 }
 
 /// Whether an agent with these tags satisfies all of a job's rules.

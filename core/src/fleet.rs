@@ -40,7 +40,34 @@ pub(crate) struct Worker<'v> {
     pub(crate) pod: &'v Arc<Pod>,
     /// The pod's place among all pods, in the order of their uids.
     pub(crate) place: usize,
-    pub(crate) agents: Vec<&'v Agent>,
+    pub(crate) agents: Agents<'v>,
+}
+
+/// The agents of one pod. Nearly always it is one, which needs no memory of
+/// its own.
+#[derive(Debug, Default)]
+pub(crate) struct Agents<'v> {
+    first: Option<&'v Agent>,
+    others: Vec<&'v Agent>,
+}
+
+impl<'v> Agents<'v> {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// All of them, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'v Agent> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+
+    fn push(&mut self, agent: &'v Agent) {
+        match self.first {
+            None => self.first = Some(agent),
+            Some(_) => self.others.push(agent),
+        }
+    }
 }
 
 impl<'v> QueueFleet<'v> {
@@ -159,8 +186,8 @@ impl<'v> Links<'v> {
     }
 
     /// The agents of the pod at this place; places must be asked for in order.
-    fn take(&mut self, place: usize) -> Vec<&'v Agent> {
-        let mut agents = Vec::new();
+    fn take(&mut self, place: usize) -> Agents<'v> {
+        let mut agents = Agents::default();
         while let Some((_, agent)) = self.linked.next_if(|(of, _)| *of <= place) {
             agents.push(agent);
         }

@@ -50,9 +50,9 @@ impl<'v> Index<'v> {
     }
 }
 
-/// Whether some of these names may be equal; surely not where it says so.
-pub(crate) fn may_repeat<'v>(names: impl Iterator<Item = &'v [u8]>) -> bool {
-    let mut fingerprints: Vec<u64> = names.map(fingerprint).collect();
+/// Whether two of the names with these fingerprints may be equal; surely not
+/// where it says so. Repetitions are rare, and this is a cheap way to know.
+pub(crate) fn may_repeat(mut fingerprints: Vec<u64>) -> bool {
     fingerprints.sort_unstable();
     fingerprints.windows(2).any(|pair| pair[0] == pair[1])
 }

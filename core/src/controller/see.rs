@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Controller, Known};
+use crate::agent::Agent;
 use crate::assess::Assessor;
 use crate::blueprints::hunters;
 use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
@@ -304,7 +305,7 @@ fn glimpses(fleet: &Fleet<'_>, pods: usize) -> Vec<Glimpse> {
     let mut glimpses = vec![Glimpse::Absent; pods];
     for worker in fleet.queues.values().flat_map(|queue| &queue.workers) {
         if !worker.agents.is_empty() {
-            let idle = worker.agents.iter().all(|agent| agent.is_idle());
+            let idle = worker.agents.iter().all(Agent::is_idle);
             glimpses[worker.place] = if idle { Glimpse::Idle } else { Glimpse::Engaged };
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::agent::Agent;
 use crate::buildkite_job::BuildkiteJob;
 use crate::failure::Failure;
-use crate::index::may_repeat;
+use crate::index::{fingerprint, may_repeat};
 use crate::memory::Budget;
 use crate::memory::lanes::pause;
 use crate::reason::Reason;
@@ -253,10 +253,8 @@ impl Partial {
 
 /// The agents without repetitions. A row that moved between pages is there
 /// twice: the greater of the two wins, whatever their order (Invariant 13).
-///
-/// That is rare, and telling that there is none is cheap.
 fn distinct(mut agents: Vec<Agent>) -> Vec<Agent> {
-    if may_repeat(agents.iter().map(|agent| agent.id.as_bytes())) {
+    if may_repeat(agents.iter().map(|agent| fingerprint(agent.id.as_bytes())).collect()) {
         agents.sort_by(|a, b| (&a.id, b.state, &b.running).cmp(&(&b.id, a.state, &a.running)));
         agents.dedup_by(|a, b| a.id == b.id);
     }
