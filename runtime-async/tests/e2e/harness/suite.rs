@@ -42,8 +42,8 @@ impl Suite {
         })
     }
 
-    /// Stops the cluster, if a case has started it.
-    pub(crate) fn stop(&self) {
+    /// Stops the cluster, if a case has started it, and what failed cases have left.
+    pub(crate) fn stop(self) {
         self.runtime.block_on(async {
             if let Some(cluster) = self.shared.lock().await.take() {
                 stop(cluster).await;
