@@ -39,6 +39,9 @@ impl Controller {
         }
         sort(&mut view);
         self.looks.cluster_answered(id, now);
+        for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
+            self.heed_cluster_limit(failure);
+        }
         if let View::Complete(pods) = &view.pods {
             self.sightings.see_pods(pods, now);
             self.holds.see_pods(pods, now);
