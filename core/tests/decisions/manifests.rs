@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::support::build::{jobs, template};
+use crate::support::cases;
 use crate::support::driver::Driver;
 use crate::support::world::World;
 
@@ -109,7 +110,7 @@ fn merged(base: Value, more: Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     /// Invariant 9: the manifest is the template but for labels,
     /// `restartPolicy` and added environment, whatever fields there are.

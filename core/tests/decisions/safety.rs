@@ -7,12 +7,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use crate::support::cases;
 use crate::support::driver::Driver;
 use crate::support::story::{events, tell};
 use crate::support::worlds::worlds;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     /// Invariants 1, 3 to 8, 10, 11, 15 and 21: a witness who knows what was
     /// shown has nothing to object to.

@@ -4,6 +4,7 @@ use buildscaler_core::{Action, Agent, BuildkiteJob, Config, FindingKind, JobStat
 use proptest::prelude::*;
 
 use crate::support::build::{START, TEN_MINUTES, agent, busy, foreign_agent, jobs, pod, secs, template, waiting};
+use crate::support::cases;
 use crate::support::driver::{Driver, creates, deletes, is_write, only_writes, stops};
 use crate::support::world::World;
 use crate::support::worlds::worlds;
@@ -132,7 +133,8 @@ fn a_job_that_an_agent_already_runs_wants_no_pod() {
 
 /// Busy agents do not answer jobs.
 ///
-/// Seen to fail when every pod was counted as free.
+/// Seen to fail when the policy forgot the busy ones, which it then took for
+/// free.
 #[test]
 fn busy_agents_do_not_answer_jobs() {
     let mut world = World {
@@ -218,7 +220,7 @@ fn jobs_that_no_agent_can_take_get_no_pod_but_a_finding() {
     }
 }
 
-/// Seen to fail when demand was looked up without its queue.
+/// Seen to fail when the finding was not raised.
 #[test]
 fn jobs_of_a_queue_without_template_get_no_pod_but_a_finding() {
     let mut driver = Driver::new(
@@ -415,7 +417,7 @@ fn pods_are_only_created_after_a_look_at_buildkite() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(cases(100))]
 
     /// Invariant 17: one more job never means fewer creates or more stops.
     ///
