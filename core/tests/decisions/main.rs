@@ -17,4 +17,5 @@ mod small_world;
 mod support;
 mod totality;
 mod unknown;
+mod unlinked;
 mod verdict_table;

@@ -68,6 +68,24 @@ fn an_idle_agent_is_stopped_after_the_idle_timeout_once() {
     assert_eq!(stops(&until(&mut driver, 900)), [("agent".into(), Reason::IdleTimeout)]);
 }
 
+/// Seen to fail when jobs counted that no agent can take: where agents do not
+/// leave by themselves, one pod for each of them stayed for ever.
+#[test]
+fn an_idle_agent_is_not_kept_for_a_job_that_it_cannot_take() {
+    let mut wanting = jobs(1, "apple");
+    wanting[0].rules = vec!["gpu=h100".into()];
+    let mut world = World {
+        jobs: wanting,
+        ..idle_worker()
+    };
+    let mut driver = Driver::new(&Config::default(), world.clone());
+    assert_eq!(stops(&until(&mut driver, 900)), [("agent".into(), Reason::IdleTimeout)]);
+
+    world.agents[0].tags.push("gpu=h100".into());
+    let mut driver = Driver::new(&Config::default(), world);
+    assert_eq!(stops(&until(&mut driver, 900)), []);
+}
+
 /// Seen to fail when spare agents were not compared with demand.
 #[test]
 fn an_idle_agent_that_jobs_want_is_kept() {

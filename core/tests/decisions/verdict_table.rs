@@ -97,7 +97,7 @@ fn no_situation_with_an_agent_ends_in_a_delete() {
 fn no_situation_ends_in_an_early_delete_of_a_pod_that_serves() {
     for situation in situations() {
         let starts = matches!(situation.stage, Stage::Pending | Stage::Running);
-        let early = !matches!(situation.presence, Presence::Doubtful | Presence::Overdue);
+        let early = is_early(situation.presence);
         if starts && early && situation.relation != Relation::Orphan {
             assert!(
                 !matches!(verdict(&situation).0, Verdict::Delete | Verdict::DeleteGently),
