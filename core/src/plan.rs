@@ -68,7 +68,9 @@ impl Planner<'_> {
             let mut workers = self.assess(fleet, queue_fleet);
             let outlook = self.outlook(queue_fleet, &workers);
             if let Some(demand) = demand {
-                let jobs = demand.get(*queue).map_or(0, Demand::size);
+                let agents = queue_fleet.workers.iter().flat_map(|worker| &worker.agents);
+                let idle = agents.copied().filter(|agent| agent.is_idle());
+                let jobs = demand.get(*queue).map_or(0, |demand| demand.suiting(idle));
                 let wish = self.wishes.get(*queue).copied().unwrap_or(0);
                 let wanted = jobs.max(wish.saturating_sub(outlook.report.busy));
                 self.mark_spare(&mut workers, wanted);
@@ -92,7 +94,7 @@ impl Planner<'_> {
             .iter()
             .map(|worker| Assessed {
                 worker,
-                situation: self.assessor.situation(worker, relation(fleet, queue, worker)),
+                situation: self.assessor.situation(queue, worker, relation(fleet, queue, worker)),
             })
             .collect()
     }
