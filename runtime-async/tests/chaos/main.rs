@@ -15,6 +15,7 @@ mod actor;
 mod controllers;
 mod dice;
 mod faults;
+mod odd;
 mod promises;
 mod proxy;
 mod story;
@@ -53,8 +54,9 @@ async fn whatever_goes_wrong_no_build_is_cut_off_and_all_is_well_afterwards() {
     }
     let mut failed = Vec::new();
     while let Some(told) = running.join_next().await {
-        let (seed, objections) = told.expect("no story panics");
-        eprintln!("seed {seed}: {}", if objections.is_empty() { "well" } else { "FAILED" });
+        let (seed, (summary, objections)) = told.expect("no story panics");
+        let verdict = if objections.is_empty() { "well" } else { "FAILED" };
+        eprintln!("seed {seed}: {verdict}; {summary}");
         for objection in &objections {
             eprintln!("    {objection}");
         }
@@ -65,8 +67,8 @@ async fn whatever_goes_wrong_no_build_is_cut_off_and_all_is_well_afterwards() {
     assert!(failed.is_empty(), "seeds that failed: {failed:?}");
 }
 
-/// Plays the story of a seed, and returns what was wrong with it.
-async fn tell(seed: u64) -> Vec<String> {
+/// Plays the story of a seed; returns it in a line, and what was wrong with it.
+async fn tell(seed: u64) -> (String, Vec<String>) {
     let story = Story::of(seed);
     let mut world = World::start(&story).await;
     actor::play(&story, &mut world).await;
@@ -80,5 +82,5 @@ async fn tell(seed: u64) -> Vec<String> {
             objections.push(format!("the whole story is in {}", path.display()));
         }
     }
-    objections
+    (world.summary(&story), objections)
 }

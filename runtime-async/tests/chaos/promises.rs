@@ -23,11 +23,13 @@ pub(crate) async fn in_the_end(story: &Story, world: &mut World) -> Vec<String> 
     if !within(world, |world| waiting(world).is_empty()).await {
         objections.push(format!("jobs that could run did not: {:?}", waiting(world)));
     }
+    world.served = world.chaos.elapsed();
     world.note("all is served".into());
     if !within(world, |world| world.pods().is_empty()).await {
         let names: Vec<_> = world.pods().iter().map(|pod| pod["metadata"]["name"].clone()).collect();
         objections.push(format!("pods stay: {names:?}"));
     }
+    world.gone = world.chaos.elapsed();
     world.note("all pods are gone".into());
     // Answers to the last deletes may be on their way.
     let rest = Duration::from_secs(story.sync_interval);

@@ -107,7 +107,7 @@ fn events(dice: &mut Dice, queues: &[String], span: Duration) -> Vec<(Duration, 
             events.push((Duration::ZERO, Event::AddTemplate(queue.clone())));
         }
     }
-    for _ in 0..dice.within(2, 8) {
+    for _ in 0..dice.within(2, 14) {
         events.push((dice.millis(0, span), Event::Build(build(dice, queues))));
     }
     for _ in 0..dice.within(0, 5) {
@@ -182,7 +182,7 @@ fn build(dice: &mut Dice, queues: &[String]) -> BuildSpec {
 /// the startup timeout does.
 fn faults(dice: &mut Dice, span: Duration, startup_timeout: u64) -> Vec<Fault> {
     let patience = Duration::from_secs(startup_timeout - 6);
-    let mut faults: Vec<Fault> = (0..dice.within(0, 8))
+    let mut faults: Vec<Fault> = (0..dice.within(0, 14))
         .map(|_| Fault::draw(dice, span, patience))
         .collect();
     let mut lies = 0;

@@ -40,6 +40,9 @@ pub(crate) struct World {
     pub(crate) notes: Vec<String>,
     pub(crate) templates: u32,
     pub(crate) paused: BTreeSet<String>,
+    /// When all jobs had run, and when all pods were gone.
+    pub(crate) served: Duration,
+    pub(crate) gone: Duration,
 }
 
 impl World {
@@ -84,6 +87,8 @@ impl World {
             notes: Vec::new(),
             templates: 0,
             paused: BTreeSet::new(),
+            served: Duration::ZERO,
+            gone: Duration::ZERO,
         }
     }
 
@@ -118,6 +123,28 @@ impl World {
             self.kills = kubelet.kills().iter().map(|kill| format!("{kill:?}")).collect();
             kubelet.stop().await.expect("it stops");
         }
+    }
+
+    /// What happened, in a line.
+    pub(crate) fn summary(&self, story: &Story) -> String {
+        let passed = self.chaos.passed();
+        let count = |call| {
+            passed
+                .iter()
+                .filter(|passed| passed.call == Some(call) && passed.status.is_some())
+                .count()
+        };
+        let struck = passed.iter().filter(|passed| passed.effect.is_some()).count();
+        let [served, gone] = [self.served, self.gone].map(|at| at.saturating_sub(story.span).as_secs());
+        format!(
+            "{} controllers, {struck} of {} requests harmed, {} creates, {} stops, {} deletes, \
+             served {served} s and empty {gone} s after the faults",
+            self.controllers.len(),
+            passed.len(),
+            count(Call::Create),
+            count(Call::Stop),
+            count(Call::Delete),
+        )
     }
 
     /// All that happened, for who has to find out why.
