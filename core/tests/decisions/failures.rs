@@ -302,7 +302,8 @@ fn many_stops_stay_within_the_budget_and_leave_room_to_look() {
 /// Invariant 26 needs it: demand is seen while many agents are drained, though
 /// answers trickle in one by one.
 ///
-/// Seen to fail when looks had to find the stops' share untouched.
+/// Seen to fail when looks had to find the stops' share untouched, and when
+/// requests that were granted and not yet spent were forgotten.
 #[test]
 fn a_mass_of_stops_does_not_keep_the_controller_from_looking() {
     for cost in [2, 12, 30, 45] {

@@ -460,7 +460,7 @@ proptest! {
         let about_apple = |world: &World| {
             let mut driver = Driver::new(&Config::default(), world.clone());
             let agents = alone.agents.clone();
-            let mut done: Vec<String> = (0..4)
+            let mut done: Vec<String> = (0..3)
                 .flat_map(|_| driver.turn())
                 .filter(|command| match &command.action {
                     Action::CreatePod(create) => create.queue.as_str() == "apple",
