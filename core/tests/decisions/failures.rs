@@ -255,7 +255,7 @@ fn nothing_but_looking_is_done_while_pods_are_unknown() {
             ..orphans(2)
         },
     );
-    driver.world.templates.push(template("berry", "berry"));
+    driver.world.templates.push(template("apple", "apple"));
     driver.world.blind.pods = Some(unavailable());
     assert_eq!(until(&mut driver, 300), Vec::new());
     assert!(driver.stands(FindingKind::ClusterUnknown));

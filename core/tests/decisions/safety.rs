@@ -34,7 +34,7 @@ proptest! {
 /// The stories above lead to everything that a controller can do: a test in
 /// which nothing happens would pass as well.
 ///
-/// Seen to fail when no generated agent ever left its pod.
+/// Seen to fail when no story lasted for ten minutes.
 #[test]
 fn stories_lead_to_every_kind_of_command() {
     let config = Config {

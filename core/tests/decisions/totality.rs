@@ -182,7 +182,7 @@ fn pods() -> impl Strategy<Value = Arc<Pod>> {
                 deleting,
                 stage,
                 adopted,
-                trouble: adopted.then(|| "ImagePullBackOff".into()),
+                trouble: (!adopted).then(|| "ImagePullBackOff".into()),
                 ..pod(&uid, &template("apple", "a"))
             })
         })
