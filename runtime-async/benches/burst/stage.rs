@@ -1,6 +1,7 @@
 //! A real API server, and what is timed on it.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use buildscaler_simulator::buildkite::{BuildSpec, FakeBuildkite, JobSpec, Limits, Switches};
@@ -71,11 +72,12 @@ impl Stage {
     }
 
     fn start(&self, kubeconfig: &Path, buildkite: &str, namespace: &str) -> Controller {
-        Controller::start(&Launch {
+        Controller::start(Launch {
             kubeconfig,
             buildkite,
             namespace,
             more: &[],
+            log: Stdio::null(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Both fakes with a fleet on them.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,11 +69,12 @@ impl World {
 
     /// Starts a controller that looks every second, if it can.
     pub(crate) fn start(&self) -> Controller {
-        Controller::start(&Launch {
+        Controller::start(Launch {
             kubeconfig: &self.kubeconfig(),
             buildkite: &self.buildkite.url(),
             namespace: NAMESPACE,
             more: &["--sync-interval=1", "--disconnect-after-idle-timeout=86400"],
+            log: File::create(self.log()).expect("a log").into(),
         })
     }
 
@@ -95,6 +97,17 @@ impl World {
             .kubernetes
             .with(|fake, _| fake.objects(Resource::Pods, NAMESPACE).count());
         assert_eq!(left, pods, "pods came or went");
+        let log = std::fs::read_to_string(self.log()).expect("a log");
+        let half = pods / QUEUES / 2;
+        let counted = [format!("idle={half} "), format!("busy={half} ")];
+        let told = |queue: &str| {
+            let mut lines = log.lines().filter(|line| line.contains(&format!("queue=\"{queue}\" ")));
+            lines.any(|line| counted.iter().all(|words| line.contains(words)))
+        };
+        for number in 0..QUEUES {
+            let queue = format!("fleet-{number}");
+            assert!(told(&queue), "{queue} is not seen as it is:\n{log}");
+        }
     }
 
     fn looks(&self) -> u64 {
@@ -106,6 +119,10 @@ impl World {
 
     fn kubeconfig(&self) -> PathBuf {
         self.files.path().join("kubeconfig")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.files.path().join("log")
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) buildkite: &'a str,
     pub(crate) namespace: &'a str,
     pub(crate) more: &'a [&'a str],
+    pub(crate) log: Stdio,
 }
 
 /// A running controller.
@@ -31,7 +32,7 @@ impl Controller {
     ///
     /// Call it from the main thread only: the process dies with the thread
     /// that started it.
-    pub(crate) fn start(launch: &Launch<'_>) -> Self {
+    pub(crate) fn start(launch: Launch<'_>) -> Self {
         let process = Command::from(mortal(env!("CARGO_BIN_EXE_buildscaler").as_ref()))
             .arg("--kubeconfig")
             .arg(launch.kubeconfig)
@@ -42,7 +43,7 @@ impl Controller {
             .env("BUILDKITE_API_URL", launch.buildkite)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(launch.log)
             .kill_on_drop(true)
             .spawn()
             .expect("the controller starts");
