@@ -383,25 +383,3 @@ proptest! {
         let _ = serde_json::from_str::<Step>(&recorded);
     }
 }
-
-/// Seen to fail when a controller that is ending went on looking.
-#[test]
-fn a_controller_that_is_ending_decides_nothing_and_says_when_it_is_done() {
-    let mut controller = Controller::new(Config::default());
-    let first = controller.step(START, Input::Tick);
-    let ending = controller.step(START, Input::Shutdown);
-    assert!(ending.commands.is_empty() && !ending.finished);
-    let view = ClusterView {
-        begun_at: START,
-        templates: View::Complete(Vec::new()),
-        pods: View::Complete(Vec::new()),
-    };
-    let last = controller.step(
-        START,
-        Input::Cluster {
-            id: Some(first.commands[0].id),
-            view,
-        },
-    );
-    assert!(last.commands.is_empty() && last.finished);
-}
