@@ -15,7 +15,7 @@ use crate::world::{GLANCE, World};
 
 /// How late a request may have been sent before the answer that forbids it
 /// was read.
-const SLACK: Duration = Duration::from_millis(150);
+const SLACK: Duration = Duration::from_millis(700);
 
 /// Waits for all that must come once the faults have ended.
 pub(crate) async fn in_the_end(story: &Story, world: &mut World) -> Vec<String> {

@@ -247,33 +247,39 @@ impl Road {
                 head.headers.remove(CONTENT_LENGTH);
                 Ok(Response::from_parts(head, full(body.slice(..body.len() / 2))))
             }
-            Effect::Stale => {
-                let target = request.uri().to_string();
-                let known = locked(&self.chaos.last).get(&target).cloned();
-                match known {
-                    Some((head, body)) => Ok(Response::from_parts(head, full(body))),
-                    None => self.forward(place, request).await,
-                }
-            }
+            Effect::Stale => self.stale(place, request).await,
             Effect::CutWatch(after) => Ok(break_off(
                 self.forward(place, request).await?,
                 tokio::time::sleep(after),
             )),
-            Effect::Stall => {
-                let answer = self.forward(place, request).await?;
-                let (head, _) = answer.into_parts();
-                let chaos = Arc::clone(&self.chaos);
-                let end = stream::once(async move {
-                    chaos.until_over().await;
-                    Err(lost())
-                });
-                Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(end))))
-            }
+            Effect::Stall => self.stalled(place, request).await,
             Effect::Gone => {
                 let event = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}});
                 Ok(canned(200, "application/json", format!("{event}\n")))
             }
         }
+    }
+
+    /// Answers as some seconds ago, where anything was answered then.
+    async fn stale(&self, place: usize, request: Request<Bytes>) -> Result<Answer, io::Error> {
+        let target = request.uri().to_string();
+        let known = locked(&self.chaos.last).get(&target).cloned();
+        match known {
+            Some((head, body)) => Ok(Response::from_parts(head, full(body))),
+            None => self.forward(place, request).await,
+        }
+    }
+
+    /// Opens a watch that tells nothing.
+    async fn stalled(&self, place: usize, request: Request<Bytes>) -> Result<Answer, io::Error> {
+        let answer = self.forward(place, request).await?;
+        let (head, _) = answer.into_parts();
+        let chaos = Arc::clone(&self.chaos);
+        let end = stream::once(async move {
+            chaos.until_over().await;
+            Err(lost())
+        });
+        Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(end))))
     }
 
     fn limit(&self, place: usize, seconds: u64) -> Answer {
