@@ -32,6 +32,13 @@ pub(crate) struct Plan<'v> {
     pub(crate) queues: BTreeMap<&'v Queue, QueueOutlook<'v>>,
 }
 
+impl Plan<'_> {
+    /// All pods that have not finished.
+    pub(crate) fn pods(&self) -> u32 {
+        self.queues.values().map(|outlook| outlook.report.pods).sum()
+    }
+}
+
 /// One queue, counted.
 #[derive(Debug)]
 pub(crate) struct QueueOutlook<'v> {

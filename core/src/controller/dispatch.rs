@@ -28,7 +28,7 @@ impl Controller {
             self.flights.insert(id, subject);
             commands.push(Command { id, action, reason });
         }
-        let tight = self.looks.waits_for_budget(now).then(|| Finding {
+        let tight = self.looks.is_tight().then(|| Finding {
             kind: FindingKind::BudgetTight,
             subject: "Buildkite".into(),
             detail: "a look at all builds and agents needs more requests than the token's rate limit leaves, so looks \

@@ -11,7 +11,7 @@ use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
 use crate::demand::{Demand, demand};
 use crate::failure::Failure;
 use crate::finding::{Finding, FindingChange, FindingKind};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, QueueFleet};
 use crate::inspect;
 use crate::memory::{Backlog, Glimpse, LaneKey};
 use crate::names::Queue;
@@ -122,7 +122,10 @@ impl Controller {
                     self.keep_creates(&fleet, true);
                     self.plan_creates(&fleet, demand, &mut plan, now, findings);
                 }
-                Some(_) | None => self.keep_creates(&fleet, demand.is_some()),
+                Some(_) | None => {
+                    self.keep_creates(&fleet, demand.is_some());
+                    self.cap_creates(&plan);
+                }
             }
             self.take_over(plan, fresh && demand.is_some());
             self.buildkite = buildkite;
@@ -233,17 +236,35 @@ impl Controller {
     /// Drops what waits to be created from templates that no longer serve, or
     /// all of it where demand is not known any more.
     fn keep_creates(&mut self, fleet: &Fleet<'_>, demand_known: bool) {
-        let serving: Vec<_> = fleet.queues.values().filter_map(|queue| queue.serving()).collect();
-        let lanes = &mut self.lanes;
-        lanes.retain(|lane| match lane {
-            LaneKey::Create(uid, hash) => {
-                demand_known
-                    && serving
-                        .iter()
-                        .any(|template| template.uid == *uid && template.hash == *hash)
-            }
+        let serving: BTreeMap<_, _> = fleet
+            .queues
+            .values()
+            .filter_map(QueueFleet::serving)
+            .map(|template| (&template.uid, &template.hash))
+            .collect();
+        self.lanes.retain(|lane| match lane {
+            LaneKey::Create(uid, hash) => demand_known && serving.get(uid) == Some(&hash),
             LaneKey::Delete(_) | LaneKey::Stop => true,
         });
+    }
+
+    /// Cuts what waits to be created to the ceilings as they are now: pods may
+    /// have come, and ceilings gone down, since it was planned (Invariant 7).
+    fn cap_creates(&mut self, plan: &Plan<'_>) {
+        let (by_queue, in_flight_total) = in_flight(&self.holds);
+        for (queue, outlook) in &plan.queues {
+            let Some(template) = outlook.serving else { continue };
+            if let (Some(most), _) = ceiling(template, &self.config) {
+                let in_flight = by_queue.get(*queue).copied().unwrap_or(0);
+                let room = most.saturating_sub(outlook.report.pods + in_flight);
+                self.lanes
+                    .cap(&LaneKey::Create(template.uid.clone(), template.hash.clone()), room);
+            }
+        }
+        if let Some(most) = self.config.max_pods {
+            self.lanes
+                .cap_creates(most.saturating_sub(plan.pods() + in_flight_total));
+        }
     }
 
     fn take_over(&mut self, plan: Plan<'_>, fresh: bool) {

@@ -108,6 +108,23 @@ impl Lanes {
         }
     }
 
+    /// Leaves at most `room` creates waiting in a lane.
+    pub(crate) fn cap(&mut self, key: &LaneKey, room: u32) {
+        if let Some(Backlog::Pods(run)) = self.lanes.get_mut(key).map(|lane| &mut lane.backlog) {
+            run.left = run.left.min(room);
+        }
+    }
+
+    /// Leaves at most `room` creates waiting in all lanes together.
+    pub(crate) fn cap_creates(&mut self, mut room: u32) {
+        for lane in self.lanes.values_mut() {
+            if let Backlog::Pods(run) = &mut lane.backlog {
+                run.left = run.left.min(room);
+                room -= run.left;
+            }
+        }
+    }
+
     /// The keys of lanes in which something waits.
     pub(crate) fn waiting(&self) -> Vec<LaneKey> {
         self.lanes

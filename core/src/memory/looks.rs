@@ -36,6 +36,10 @@ pub(crate) struct Looks {
     buildkite_failures: u32,
     cost: u32,
     partial: Option<Partial>,
+    /// Whether this look has had to wait for the budget.
+    waited: bool,
+    /// Whether this or the last look has.
+    tight: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,8 @@ impl Looks {
             buildkite_failures: 0,
             cost: LEAST_COST,
             partial: None,
+            waited: false,
+            tight: false,
         }
     }
 
@@ -92,7 +98,12 @@ impl Looks {
             return None;
         };
         let available = budget.available_to_looks(now);
-        if now < not_before || available < self.wanted(budget) {
+        if now < not_before {
+            return None;
+        }
+        if available < self.wanted(budget) {
+            self.waited = true;
+            self.tight = true;
             return None;
         }
         let grant = available.min(self.cost.saturating_mul(2).saturating_add(4));
@@ -148,6 +159,7 @@ impl Looks {
         let seen = match look.end {
             LookEnd::Complete => {
                 self.buildkite_failures = 0;
+                self.tight = std::mem::take(&mut self.waited);
                 self.cost = partial.requests.max(LEAST_COST);
                 Some(partial.complete())
             }
@@ -199,9 +211,10 @@ impl Looks {
         }
     }
 
-    /// Whether a look waits for the budget.
-    pub(crate) fn waits_for_budget(&self, now: Timestamp) -> bool {
-        matches!(self.phase, Phase::Due(_, not_before) if not_before <= now)
+    /// Whether looks have to wait for the budget: said of every look that did,
+    /// until one did not.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.tight
     }
 
     /// How far apart looks are where nothing is wrong.

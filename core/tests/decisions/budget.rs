@@ -63,6 +63,8 @@ fn a_look_at_ten_thousand_agents_ends_with_fifty_requests_a_minute() {
     }
     assert_eq!(stopped, [("agent-pod-00000".into(), Reason::Replaced)]);
     driver.rounds(2);
+    // Seen to fail when it was said anew of each window of a look.
+    assert_eq!(driver.changes(FindingKind::BudgetTight), (1, 0), "it is said once");
     driver.witness.object_to_spending(50);
 }
 

@@ -12,6 +12,7 @@ mod determinism;
 mod draining;
 mod environment;
 mod failures;
+mod late_ceilings;
 mod manifests;
 mod policies;
 mod safety;
