@@ -93,11 +93,12 @@ impl Stage {
 
     /// Begins to look out for so many pods.
     async fn burst(&self, namespace: &str, count: usize) -> Burst {
-        let events = Bare::new(&self.config).watch(namespace).await;
+        let (bare, namespace) = (Bare::new(&self.config), namespace.to_owned());
+        let events = bare.watch(&namespace).await;
         let (tell, told) = oneshot::channel();
         // A task of its own, so that nothing keeps it from reading the time.
         tokio::spawn(async move {
-            let took = time(events, count).await;
+            let took = time(&bare, &namespace, events, count).await;
             // Who no longer waits has given up, and said so.
             tell.send(took).ok();
         });
@@ -119,11 +120,15 @@ impl Burst {
 
 /// From the first event of a watch to the last of so many. Nobody changes or
 /// deletes a pod, so each is an event.
-async fn time(mut events: Incoming, count: usize) -> Duration {
+async fn time(bare: &Bare, namespace: &str, mut events: Incoming, count: usize) -> Duration {
     let mut first = None;
     let mut seen = 0;
     while seen < count {
-        let frame = events.frame().await.expect("the watch goes on").expect("it is not cut");
+        let Some(Ok(frame)) = events.frame().await else {
+            // An overloaded server ends watches. A new one begins with all that exists.
+            (events, seen) = (bare.watch(namespace).await, 0);
+            continue;
+        };
         let lines = frame
             .data_ref()
             .map_or(0, |chunk| chunk.iter().filter(|byte| **byte == b'\n').count());
