@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 
 /// How far a watch cache may lag behind an answered write.
 const LAG: Duration = Duration::from_secs(30);
+/// The same for a create that was not answered. It is soon repeated: its name
+/// is computed, so if it was carried out after all the second is refused.
+const DOUBT: Duration = Duration::from_secs(2);
 /// How long an agent may stay `connected` after its stop was accepted before
 /// it is asked again.
 const DEAF: Duration = Duration::from_secs(60);
@@ -28,7 +31,7 @@ pub(crate) struct Holds {
     /// By `namespace/name`.
     creates: BTreeMap<String, Create>,
     taken: BTreeMap<String, Timestamp>,
-    stops: BTreeMap<AgentId, Option<Timestamp>>,
+    stops: BTreeMap<AgentId, Stop>,
     deletes: BTreeMap<Uid, Delete>,
 }
 
@@ -37,7 +40,22 @@ struct Create {
     queue: Queue,
     /// When its answer came; none while it is in flight.
     settled: Option<Timestamp>,
-    conflict: bool,
+    answer: Answer,
+}
+
+/// What came back of a create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Created,
+    Conflict,
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    settled: Option<Timestamp>,
+    /// Whether Buildkite said yes, or nothing.
+    accepted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +76,7 @@ impl Holds {
             Create {
                 queue,
                 settled: None,
-                conflict: false,
+                answer: Answer::Nothing,
             },
         );
     }
@@ -68,12 +86,11 @@ impl Holds {
         let Some(create) = self.creates.get_mut(key) else {
             return;
         };
+        create.settled = Some(now);
         match outcome {
-            Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. }) => create.settled = Some(now),
-            Outcome::Failed(Failure::AlreadyExists { .. }) => {
-                create.settled = Some(now);
-                create.conflict = true;
-            }
+            Outcome::Done => create.answer = Answer::Created,
+            Outcome::Failed(Failure::AlreadyExists { .. }) => create.answer = Answer::Conflict,
+            Outcome::Failed(Failure::FateUnknown { .. }) => create.answer = Answer::Nothing,
             Outcome::Failed(_) => {
                 self.creates.remove(key);
             }
@@ -81,20 +98,33 @@ impl Holds {
     }
 
     pub(crate) fn hold_stop(&mut self, agent: AgentId) {
-        self.stops.insert(agent, None);
+        self.stops.insert(
+            agent,
+            Stop {
+                settled: None,
+                accepted: false,
+            },
+        );
     }
 
     /// Books the end of a stop. An agent that is going or gone counts as
     /// stopped; the next listing tells.
     pub(crate) fn settle_stop(&mut self, agent: &AgentId, outcome: &Outcome, now: Timestamp) {
-        match outcome {
-            Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. } | Failure::NotFound { .. }) => {
-                self.stops.insert(agent.clone(), Some(now));
-            }
+        let accepted = match outcome {
+            Outcome::Done | Outcome::Failed(Failure::NotFound { .. }) => true,
+            Outcome::Failed(Failure::FateUnknown { .. }) => false,
             Outcome::Failed(_) => {
                 self.stops.remove(agent);
+                return;
             }
-        }
+        };
+        self.stops.insert(
+            agent.clone(),
+            Stop {
+                settled: Some(now),
+                accepted,
+            },
+        );
     }
 
     pub(crate) fn hold_delete(&mut self, uid: Uid, gentle: bool) {
@@ -102,11 +132,11 @@ impl Holds {
     }
 
     /// Books the end of a delete. "Not found" and a failed precondition both
-    /// mean that this pod is gone.
+    /// mean that this pod is gone. One that was not answered may be repeated:
+    /// its precondition makes that harmless.
     pub(crate) fn settle_delete(&mut self, uid: &Uid, outcome: &Outcome, now: Timestamp) {
         match outcome {
-            Outcome::Done
-            | Outcome::Failed(Failure::FateUnknown { .. } | Failure::NotFound { .. } | Failure::AlreadyExists { .. }) => {
+            Outcome::Done | Outcome::Failed(Failure::NotFound { .. } | Failure::AlreadyExists { .. }) => {
                 if let Some(delete) = self.deletes.get_mut(uid) {
                     delete.settled = Some(now);
                 }
@@ -125,8 +155,9 @@ impl Holds {
             }
             let taken = &mut self.taken;
             self.creates.retain(|key, create| {
-                let overdue = create.settled.is_some_and(|settled| now.since(settled) >= LAG);
-                if overdue && create.conflict {
+                let patience = if create.answer == Answer::Nothing { DOUBT } else { LAG };
+                let overdue = create.settled.is_some_and(|settled| now.since(settled) >= patience);
+                if overdue && create.answer == Answer::Conflict {
                     taken.insert(key.clone(), now.after(TAKEN));
                 }
                 !overdue
@@ -148,12 +179,13 @@ impl Holds {
             return;
         }
         let index = Index::of(agents.iter().map(|agent| agent.id.as_bytes()));
-        self.stops.retain(|id, settled| {
-            let Some(settled) = settled.filter(|settled| *settled <= begun_at) else {
+        self.stops.retain(|id, stop| {
+            let Some(settled) = stop.settled.filter(|settled| *settled <= begun_at) else {
                 return true;
             };
+            let patience = if stop.accepted { DEAF } else { Duration::ZERO };
             index.find(id.as_bytes()).is_some_and(|place| {
-                agents[place].state == ConnectionState::Connected && begun_at.since(settled) < DEAF
+                agents[place].state == ConnectionState::Connected && begun_at.since(settled) < patience
             })
         });
     }
