@@ -1,0 +1,237 @@
+//! Carries requests to the two APIs and brings back whole answers.
+//!
+//! Whatever happens to a request becomes a [`Reply`]: nothing here is retried,
+//! and nothing is decided. Every request has a deadline, and every body a
+//! limit beyond which it is not read.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use buildscaler_args::Token;
+use buildscaler_wire::{Api, Reply, Request, SendError, SendErrorKind};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Timeout};
+
+use crate::access::{Access, AccessError};
+
+/// How long the API server may take to begin an answer to a question.
+const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// How long Buildkite may take to begin an answer: pages of large builds are slow.
+const BUILDKITE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long it may take to begin an answer to a write. Admission webhooks may
+/// take 30 seconds, and a create that is given up too early is of unknown fate.
+const WRITE_DEADLINE: Duration = Duration::from_secs(32);
+/// How long a whole answer may take.
+const WHOLE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a connection may take to be made.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
+/// Idle connections kept for the next request; as many as may be in use.
+const IDLE_CONNECTIONS: usize = crate::crew::WORKERS;
+
+/// Both APIs.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    kubernetes: Access,
+    buildkite: Buildkite,
+}
+
+/// Buildkite's REST API.
+struct Buildkite {
+    base: String,
+    agent: Agent,
+    headers: HeaderMap,
+}
+
+impl std::fmt::Debug for Buildkite {
+    /// Shows nothing of the token inside (Invariant 22).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buildkite").finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    /// Prepares both connections. Nothing is sent yet, so a server that is
+    /// down is no error.
+    pub(crate) fn new(kubernetes: kube::Config, buildkite: &str, token: &Token) -> Result<Self, AccessError> {
+        let bearer = bearer(token.expose())
+            .ok_or_else(|| AccessError("the Buildkite token holds characters that no token has".into()))?;
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        Ok(Self {
+            kubernetes: Access::new(kubernetes)?,
+            buildkite: Buildkite {
+                base: buildkite.trim_end_matches('/').to_owned(),
+                agent: settings(tls).build().new_agent(),
+                headers: HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]),
+            },
+        })
+    }
+
+    /// Sends one request and reads its answer.
+    pub(crate) fn send(&self, request: Request) -> Reply {
+        match request.api {
+            Api::Kubernetes => self.send_to_kubernetes(request),
+            Api::Buildkite => {
+                let Buildkite { base, agent, headers } = &self.buildkite;
+                send(agent, base, headers, request, BUILDKITE_DEADLINE)
+            }
+        }
+    }
+
+    fn send_to_kubernetes(&self, request: Request) -> Reply {
+        let pass = self.kubernetes.pass().map_err(|error| SendError {
+            kind: SendErrorKind::Unreachable,
+            sent: false,
+            message: error.to_string(),
+        })?;
+        let deadline = if request.http.method().is_safe() {
+            READ_DEADLINE
+        } else {
+            WRITE_DEADLINE
+        };
+        let reply = send(&pass.agent, self.kubernetes.base(), &pass.headers, request, deadline);
+        let refused = |answer: &Response<_>| answer.status() == StatusCode::UNAUTHORIZED;
+        // After a failure neither credentials nor idle connections are trusted.
+        if reply.as_ref().map_or(true, refused) {
+            self.kubernetes.forget(&pass);
+        }
+        reply
+    }
+}
+
+/// What the connections to both servers have in common.
+///
+/// Redirects are not followed: credentials are meant for one host.
+pub(crate) fn settings(tls: TlsConfig) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+    Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("buildscaler/", env!("CARGO_PKG_VERSION")))
+        .timeout_global(Some(WHOLE_DEADLINE))
+        .timeout_connect(Some(CONNECT_DEADLINE))
+        .timeout_resolve(Some(CONNECT_DEADLINE))
+        .max_idle_connections(IDLE_CONNECTIONS)
+        .max_idle_connections_per_host(IDLE_CONNECTIONS)
+}
+
+/// The header that shows a token; none for a token that no header can hold.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn send(agent: &Agent, base: &str, headers: &HeaderMap, request: Request, deadline: Duration) -> Reply {
+    let (mut head, body) = request.http.into_parts();
+    head.uri = format!("{base}{}", head.uri)
+        .parse()
+        .map_err(|_| unsendable("the server's URL and the request's path do not fit together"))?;
+    head.headers
+        .extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let response = if body.is_empty() {
+        start(agent, http::Request::from_parts(head, ()), deadline)
+    } else {
+        start(agent, http::Request::from_parts(head, body), deadline)
+    };
+    let (head, body) = response.map_err(|error| send_error(&error))?.into_parts();
+    let limit = u64::try_from(request.body_limit).unwrap_or(u64::MAX);
+    let body = body.into_with_config().limit(limit).read_to_vec();
+    body.map(|body| Response::from_parts(head, body))
+        .map_err(|error| answer_error(&error, request.body_limit))
+}
+
+fn start(
+    agent: &Agent,
+    request: http::Request<impl ureq::AsSendBody>,
+    deadline: Duration,
+) -> Result<Response<ureq::Body>, ureq::Error> {
+    let request = agent.configure_request(request);
+    agent.run(request.timeout_recv_response(Some(deadline)).build())
+}
+
+/// What went wrong before there was an answer. Only what failed before a
+/// connection was there was surely not sent.
+fn send_error(error: &ureq::Error) -> SendError {
+    use ureq::Error;
+    if matches!(error, Error::BadUri(_) | Error::Http(_)) {
+        // Their words would quote the URL.
+        return unsendable("the request cannot be sent");
+    }
+    let unconnected = if let Error::Io(error) = error {
+        matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::AddrNotAvailable
+        )
+    } else {
+        matches!(
+            error,
+            Error::Timeout(Timeout::Connect | Timeout::Resolve)
+                | Error::HostNotFound
+                | Error::ConnectionFailed
+                | Error::ConnectProxyFailed(_)
+                | Error::InvalidProxyUrl
+                | Error::TlsRequired
+        )
+    };
+    let kind = if unconnected || matches!(error, Error::Rustls(_) | Error::Tls(_) | Error::Pem(_)) {
+        SendErrorKind::Unreachable
+    } else if matches!(error, Error::Timeout(_)) {
+        SendErrorKind::TimedOut
+    } else if matches!(error, Error::Io(_) | Error::Protocol(_)) {
+        SendErrorKind::Cut
+    } else {
+        SendErrorKind::Other
+    };
+    SendError {
+        kind,
+        sent: !unconnected,
+        message: chain(error),
+    }
+}
+
+/// What went wrong once the answer had begun.
+fn answer_error(error: &ureq::Error, limit: usize) -> SendError {
+    let (kind, message) = if matches!(error, ureq::Error::BodyExceedsLimit(_)) {
+        let message = format!("the answer is longer than {limit} bytes");
+        (SendErrorKind::TooLarge, message)
+    } else if matches!(error, ureq::Error::Timeout(_)) {
+        let message = format!("no whole answer within {} s", WHOLE_DEADLINE.as_secs());
+        (SendErrorKind::TimedOut, message)
+    } else {
+        (SendErrorKind::Cut, format!("the answer broke off: {}", chain(error)))
+    };
+    SendError {
+        kind,
+        sent: true,
+        message,
+    }
+}
+
+fn unsendable(message: &str) -> SendError {
+    SendError {
+        kind: SendErrorKind::Unreachable,
+        sent: false,
+        message: message.into(),
+    }
+}
+
+/// An error with its causes, each said once. Many errors repeat their cause.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
