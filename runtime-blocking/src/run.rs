@@ -4,14 +4,14 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use buildscaler_core::{Config, Controller, FindingChange, Input, Step};
+use buildscaler_core::{Config, Controller, Input};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew};
-use crate::deed::{Deed, is_look};
+use crate::journal;
 
 /// How long commands in flight may take to end once shutdown was asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -41,7 +41,7 @@ pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock) -> Result<(), RunE
         }
         let looked = matches!(input, Input::Buildkite { .. });
         let step = controller.step(clock.now(), input);
-        tell(&step, looked.then_some(&controller));
+        journal::tell(&step, looked.then(|| controller.report()));
         if step.finished {
             return Ok(());
         }
@@ -74,38 +74,4 @@ fn listen_for_signals(crew: &Crew) -> io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-/// Logs what changed with a step, and after a look the queues.
-fn tell(step: &Step, looked: Option<&Controller>) {
-    for change in &step.findings {
-        match change {
-            FindingChange::Raised(finding) => {
-                let (kind, subject, detail) = (finding.kind.as_str(), &finding.subject, &finding.detail);
-                tracing::warn!(kind, subject, detail, "finding");
-            }
-            FindingChange::Cleared(finding) => {
-                let (kind, subject) = (finding.kind.as_str(), &finding.subject);
-                tracing::info!(kind, subject, "finding cleared");
-            }
-        }
-    }
-    for command in &step.commands {
-        if !is_look(command) {
-            let Deed {
-                verb,
-                subject,
-                queue,
-                reason,
-            } = Deed::of(command);
-            tracing::info!(queue, reason, "{verb} {subject}");
-        }
-    }
-    let queues = looked.into_iter().flat_map(|controller| &controller.report().queues);
-    for (queue, now) in queues {
-        let queue = queue.as_str();
-        let (waiting, pods, starting, idle, busy) = (now.waiting, now.pods, now.starting, now.idle, now.busy);
-        let (desired, created) = (now.desired, now.created);
-        tracing::debug!(queue, waiting, pods, starting, idle, busy, desired, created, "queue");
-    }
 }

@@ -4,17 +4,16 @@
 //! and nothing is decided. Every request has a deadline, and every body a
 //! limit beyond which it is not read.
 
-use std::error::Error;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use buildscaler_args::Token;
 use buildscaler_wire::{Api, Reply, Request, SendError, SendErrorKind};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
 
 use crate::access::{Access, AccessError};
+use crate::mishap::{answer_error, send_error, unsendable};
 
 /// How long the API server may take to begin an answer to a question.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
@@ -24,7 +23,7 @@ const BUILDKITE_DEADLINE: Duration = Duration::from_secs(20);
 /// take 30 seconds, and a create that is given up too early is of unknown fate.
 const WRITE_DEADLINE: Duration = Duration::from_secs(32);
 /// How long a whole answer may take.
-const WHOLE_DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const WHOLE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a connection may take to be made.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 /// Idle connections kept for the next request; as many as may be in use.
@@ -150,88 +149,4 @@ fn start(
 ) -> Result<Response<ureq::Body>, ureq::Error> {
     let request = agent.configure_request(request);
     agent.run(request.timeout_recv_response(Some(deadline)).build())
-}
-
-/// What went wrong before there was an answer. Only what failed before a
-/// connection was there was surely not sent.
-fn send_error(error: &ureq::Error) -> SendError {
-    use ureq::Error;
-    if matches!(error, Error::BadUri(_) | Error::Http(_)) {
-        // Their words would quote the URL.
-        return unsendable("the request cannot be sent");
-    }
-    let unconnected = if let Error::Io(error) = error {
-        matches!(
-            error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::AddrNotAvailable
-        )
-    } else {
-        matches!(
-            error,
-            Error::Timeout(Timeout::Connect | Timeout::Resolve)
-                | Error::HostNotFound
-                | Error::ConnectionFailed
-                | Error::ConnectProxyFailed(_)
-                | Error::InvalidProxyUrl
-                | Error::TlsRequired
-        )
-    };
-    let kind = if unconnected || matches!(error, Error::Rustls(_) | Error::Tls(_) | Error::Pem(_)) {
-        SendErrorKind::Unreachable
-    } else if matches!(error, Error::Timeout(_)) {
-        SendErrorKind::TimedOut
-    } else if matches!(error, Error::Io(_) | Error::Protocol(_)) {
-        SendErrorKind::Cut
-    } else {
-        SendErrorKind::Other
-    };
-    SendError {
-        kind,
-        sent: !unconnected,
-        message: chain(error),
-    }
-}
-
-/// What went wrong once the answer had begun.
-fn answer_error(error: &ureq::Error, limit: usize) -> SendError {
-    let (kind, message) = if matches!(error, ureq::Error::BodyExceedsLimit(_)) {
-        let message = format!("the answer is longer than {limit} bytes");
-        (SendErrorKind::TooLarge, message)
-    } else if matches!(error, ureq::Error::Timeout(_)) {
-        let message = format!("no whole answer within {} s", WHOLE_DEADLINE.as_secs());
-        (SendErrorKind::TimedOut, message)
-    } else {
-        (SendErrorKind::Cut, format!("the answer broke off: {}", chain(error)))
-    };
-    SendError {
-        kind,
-        sent: true,
-        message,
-    }
-}
-
-fn unsendable(message: &str) -> SendError {
-    SendError {
-        kind: SendErrorKind::Unreachable,
-        sent: false,
-        message: message.into(),
-    }
-}
-
-/// An error with its causes, each said once. Many errors repeat their cause.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

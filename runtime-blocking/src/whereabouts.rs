@@ -6,7 +6,7 @@ use kube::Config;
 use kube::config::{InClusterError, Kubeconfig, KubeconfigError};
 use thiserror::Error;
 
-use crate::transport::chain;
+use crate::mishap::chain;
 
 /// Why it is not known where the cluster is. Each says what to do.
 #[derive(Debug, Error)]
