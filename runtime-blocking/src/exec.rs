@@ -112,3 +112,42 @@ fn read(child: &mut Child) -> Option<Vec<u8>> {
     });
     receiver.recv_timeout(DEADLINE).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Result<Credentials, AccessError> {
+        credentials(&ExecConfig {
+            api_version: Some("client.authentication.k8s.io/v1".into()),
+            command: Some("sh".into()),
+            args: Some(vec!["-c".into(), script.into()]),
+            interactive_mode: Some(ExecInteractiveMode::Never),
+            ..serde_json::from_value(json!({})).expect("every field may be absent")
+        })
+    }
+
+    #[test]
+    fn a_program_answers_with_a_token_and_its_end() {
+        let answer = shell(
+            r#"echo "$KUBERNETES_EXEC_INFO" | grep -q ExecCredential &&
+               echo '{"kind": "ExecCredential", "status": {"token": "t", "expirationTimestamp": "2001-01-01T00:00:00Z"}}'"#,
+        );
+        let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(answer.token.as_deref(), Some("t"));
+        assert_eq!(answer.lifetime(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told_without_the_answer() {
+        for script in [
+            "echo marker; exit 3",
+            "echo 'status: [marker'",
+            "echo '{\"note\": \"marker\"}'",
+        ] {
+            let error = shell(script).err().expect("no credentials");
+            assert!(error.to_string().starts_with("the credential program sh "), "{error}");
+            assert!(!error.to_string().contains("marker"), "{error}");
+        }
+    }
+}

@@ -93,3 +93,37 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_found_no_server_was_surely_not_sent() {
+        let io = |kind: ErrorKind| ureq::Error::Io(kind.into());
+        let fate = |error: &ureq::Error| {
+            let error = send_error(error);
+            (error.kind, error.sent)
+        };
+        assert_eq!(
+            fate(&io(ErrorKind::ConnectionRefused)),
+            (SendErrorKind::Unreachable, false)
+        );
+        assert_eq!(fate(&ureq::Error::HostNotFound), (SendErrorKind::Unreachable, false));
+        assert_eq!(
+            fate(&ureq::Error::Timeout(Timeout::Connect)),
+            (SendErrorKind::Unreachable, false)
+        );
+        assert_eq!(fate(&io(ErrorKind::ConnectionReset)), (SendErrorKind::Cut, true));
+        assert_eq!(
+            fate(&ureq::Error::Timeout(Timeout::RecvResponse)),
+            (SendErrorKind::TimedOut, true)
+        );
+    }
+
+    #[test]
+    fn no_url_is_quoted() {
+        let error = send_error(&ureq::Error::BadUri("https://user:secret@host".into()));
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+}

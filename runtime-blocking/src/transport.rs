@@ -150,3 +150,69 @@ fn start(
     let request = agent.configure_request(request);
     agent.run(request.timeout_recv_response(Some(deadline)).build())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use buildscaler_wire::SendErrorKind;
+
+    use super::*;
+
+    /// Sends a request with a short deadline to a server that answers so, and
+    /// then holds the connection until the client lets go.
+    fn sent_to(answer: &'static str, body_limit: usize) -> Reply {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut buffer = [0; 4096];
+            let length = stream.read(&mut buffer).expect("a request");
+            stream.write_all(answer.as_bytes()).expect("written");
+            while matches!(stream.read(&mut buffer[length..]), Ok(1..)) {}
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        });
+        let request = Request {
+            api: Api::Kubernetes,
+            http: http::Request::delete("/pods/p?a=b")
+                .body(b"{}".to_vec())
+                .expect("a request"),
+            body_limit,
+        };
+        let agent = settings(TlsConfig::default()).build().new_agent();
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer("t").expect("a token"))]);
+        let reply = send(&agent, &base, &headers, request, Duration::from_millis(300));
+        drop(agent);
+        let request = serving.join().expect("served").to_lowercase();
+        assert!(request.starts_with("delete /pods/p?a=b http/1.1"), "{request}");
+        assert!(
+            request.contains("authorization: bearer t") && request.contains("content-length: 2"),
+            "{request}"
+        );
+        reply
+    }
+
+    #[test]
+    fn an_answer_arrives_whole_with_its_status() {
+        let answer = sent_to(
+            "HTTP/1.1 307 x\r\nlocation: /elsewhere\r\ncontent-length: 4\r\n\r\nbody",
+            4,
+        );
+        let answer = answer.expect("an answer");
+        assert_eq!((answer.status().as_u16(), &answer.body()[..]), (307, &b"body"[..]));
+    }
+
+    #[test]
+    fn a_silent_server_is_left_at_the_deadline() {
+        let error = sent_to("", 4).expect_err("no answer");
+        assert_eq!((error.kind, error.sent), (SendErrorKind::TimedOut, true), "{error}");
+    }
+
+    #[test]
+    fn a_body_beyond_its_limit_is_not_read() {
+        let error = sent_to("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nbodyx", 4).expect_err("too long");
+        assert_eq!((error.kind, error.sent), (SendErrorKind::TooLarge, true), "{error}");
+    }
+}
