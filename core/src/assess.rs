@@ -22,12 +22,12 @@ pub(crate) struct Assessor<'m> {
 impl Assessor<'_> {
     /// The situation of a worker, before it is known whether an idle agent is
     /// wanted.
-    pub(crate) fn situation(&self, worker: &Worker<'_>, relation: Relation) -> Situation {
+    pub(crate) fn situation(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>, relation: Relation) -> Situation {
         Situation {
             owner: Owner::Ours,
             stage: self.stage(worker),
             relation,
-            presence: self.presence(worker),
+            presence: self.presence(queue, worker),
             spare: Spare::Wanted,
         }
     }
@@ -44,7 +44,7 @@ impl Assessor<'_> {
         }
     }
 
-    fn presence(&self, worker: &Worker<'_>) -> Presence {
+    fn presence(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>) -> Presence {
         if !self.agents_known {
             return Presence::Unknown;
         }
@@ -52,7 +52,7 @@ impl Assessor<'_> {
         if worker.agents.is_empty() {
             self.sightings
                 .at(worker.place)
-                .map_or(Presence::Unproven, |sighting| self.absence(worker, sighting))
+                .map_or(Presence::Unproven, |sighting| self.absence(queue, worker, sighting))
         } else if worker.agents.iter().any(|agent| agent.paused) {
             Presence::Paused
         } else if worker
@@ -71,7 +71,11 @@ impl Assessor<'_> {
 
     /// "Over" ten minutes: at exactly ten it is not yet (Invariant 5). Both
     /// the pod's age and the absence as seen by us must be over it.
-    fn absence(&self, worker: &Worker<'_>, sighting: &Sighting) -> Presence {
+    ///
+    /// An agent whose tags were overridden and whose host is called otherwise
+    /// cannot be linked to its pod. While agents of the queue belong to no pod
+    /// that can be told, theirs may be this one.
+    fn absence(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>, sighting: &Sighting) -> Presence {
         let Some(absent_since) = sighting.absent_since.filter(|_| sighting.is_proven_absent()) else {
             return Presence::Unproven;
         };
@@ -80,7 +84,13 @@ impl Assessor<'_> {
             .listed_at()
             .map_or(Duration::ZERO, |listed_at| listed_at.since(absent_since));
         if absent > self.startup_timeout && self.now.since(worker.pod.created_at) > self.startup_timeout {
-            Presence::Overdue
+            if queue.foreign_busy > 0 {
+                Presence::Vanished
+            } else if queue.foreign_idle > 0 {
+                Presence::Doubtful
+            } else {
+                Presence::Overdue
+            }
         } else if sighting.had_agent {
             Presence::Vanished
         } else {

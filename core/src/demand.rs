@@ -30,6 +30,19 @@ impl Demand {
     pub(crate) fn size(&self) -> u32 {
         u32::try_from(self.plain.len().saturating_add(self.picky.len())).unwrap_or(u32::MAX)
     }
+
+    /// The jobs that some agent could take, as far as `suits` tells of their
+    /// rules. What nobody can take is no reason to keep anybody.
+    pub(crate) fn suiting(&self, suits: impl Fn(&[String]) -> bool) -> u32 {
+        // Many jobs share few rules.
+        let mut known: BTreeMap<&[String], bool> = BTreeMap::new();
+        let mut count = self.plain.len();
+        for wanting in &self.picky {
+            let suited = *known.entry(&wanting.rules).or_insert_with(|| suits(&wanting.rules));
+            count += usize::from(suited);
+        }
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
 }
 
 /// Since when jobs have been seen scheduled and not runnable.

@@ -50,6 +50,8 @@ finding_kinds! {
     BadAnnotation => "bad_annotation",
     /// A template's own tags name another queue than its label.
     QueueMismatch => "queue_mismatch",
+    /// A template whose agents cannot be linked to their pods by a tag.
+    UnlinkedAgents => "unlinked_agents",
     /// Jobs wait on a queue that no template serves.
     NoTemplate => "no_template",
     /// Jobs wait whose rules no agent of the queue can match.

@@ -32,6 +32,8 @@ pub(crate) struct QueueFleet<'v> {
     pub(crate) workers: Vec<Worker<'v>>,
     /// Idle agents that belong to no pod of ours: capacity, never targets.
     pub(crate) foreign_idle: u32,
+    /// The same with busy ones: a pod without an agent may be theirs after all.
+    pub(crate) foreign_busy: u32,
 }
 
 /// A pod joined with its agents (several with `--spawn`).
@@ -110,10 +112,11 @@ impl<'v> Fleet<'v> {
             }
         }
         let mut queues: BTreeMap<&Queue, QueueFleet<'_>> = queues.all.into_iter().collect();
-        for agent in links.foreign.into_iter().filter(|agent| agent.is_idle()) {
+        for agent in links.foreign {
             for queue in &agent.queues {
                 if let Some(queue) = queues.get_mut(queue) {
-                    queue.foreign_idle += 1;
+                    queue.foreign_idle += u32::from(agent.is_idle());
+                    queue.foreign_busy += u32::from(agent.running.is_some());
                 }
             }
         }

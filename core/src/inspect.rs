@@ -28,6 +28,7 @@ pub(crate) const FLEET_KINDS: &[FindingKind] = &[
     FindingKind::NoAgentToken,
     FindingKind::BadAnnotation,
     FindingKind::QueueMismatch,
+    FindingKind::UnlinkedAgents,
     FindingKind::PodTrouble,
 ];
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::assess::{Assessor, relation};
 use crate::config::Config;
-use crate::demand::Demand;
+use crate::demand::{Demand, satisfies};
 use crate::fleet::{Fleet, QueueFleet, Worker};
 use crate::memory::Planned;
 use crate::names::Queue;
@@ -68,7 +68,11 @@ impl Planner<'_> {
             let mut workers = self.assess(fleet, queue_fleet);
             let outlook = self.outlook(queue_fleet, &workers);
             if let Some(demand) = demand {
-                let jobs = demand.get(*queue).map_or(0, Demand::size);
+                let suits = |rules: &[String]| {
+                    let mut agents = queue_fleet.workers.iter().flat_map(|worker| worker.agents.iter());
+                    agents.any(|agent| agent.is_idle() && satisfies(&agent.tags, rules))
+                };
+                let jobs = demand.get(*queue).map_or(0, |demand| demand.suiting(suits));
                 let wish = self.wishes.get(*queue).copied().unwrap_or(0);
                 let wanted = jobs.max(wish.saturating_sub(outlook.report.busy));
                 self.mark_spare(&mut workers, wanted);
@@ -92,7 +96,7 @@ impl Planner<'_> {
             .iter()
             .map(|worker| Assessed {
                 worker,
-                situation: self.assessor.situation(worker, relation(fleet, queue, worker)),
+                situation: self.assessor.situation(queue, worker, relation(fleet, queue, worker)),
             })
             .collect()
     }

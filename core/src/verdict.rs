@@ -82,8 +82,11 @@ closed! {
         Unproven,
         /// Never seen, and within the startup timeout.
         Awaited,
-        /// Seen before, and absent for less than the startup timeout.
+        /// Seen before, and absent for less than the startup timeout; or for
+        /// longer, while busy agents of the queue belong to no pod.
         Vanished,
+        /// Overdue, while idle agents of the queue belong to no pod.
+        Doubtful,
         /// Pod older, and agent absent as seen by us for longer, than the
         /// startup timeout.
         Overdue,

@@ -61,6 +61,7 @@ pub(super) fn equip(
     };
     let tags = tag(&mut env, queue, &words, container.contains_key("envFrom"));
     notes.extend(queue_mismatch(&tags, template, queue));
+    notes.extend(unlinked(&words, template));
     if position(&env, labels::POD_UID_VARIABLE).is_none() {
         // First, since `$(NAME)` refers to variables defined before it.
         env.insert(
@@ -77,10 +78,9 @@ pub(super) fn equip(
 
 /// Appends our tags to the template's own and tells what is known of the sum.
 fn tag(env: &mut Vec<Value>, queue: &Queue, words: &[String], has_env_from: bool) -> Tags {
-    let from_words = words.iter().any(|word| word == "--tags" || word.starts_with("--tags="));
     let mut tags = Tags {
         known: Vec::new(),
-        open: from_words || has_env_from,
+        open: sets_tags(words) || has_env_from,
     };
     let variable =
         if position(env, labels::TAGS_VARIABLE).is_none() && position(env, labels::META_DATA_VARIABLE).is_some() {
@@ -135,6 +135,25 @@ fn queue_mismatch(tags: &Tags, template: &Template, queue: &Queue) -> Option<Fin
         template,
         format!("its label says {expected}, its agent's tags say {other}: the agents would serve another queue"),
     ))
+}
+
+/// The command line beats the environment, and so the tag that names the pod.
+fn unlinked(words: &[String], template: &Template) -> Option<Finding> {
+    sets_tags(words).then(|| {
+        template_finding(
+            FindingKind::UnlinkedAgents,
+            template,
+            format!(
+                "the command line of its agent sets --tags, which beats the tag that links the agent to its pod; set {} \
+                 in env instead",
+                labels::TAGS_VARIABLE
+            ),
+        )
+    })
+}
+
+fn sets_tags(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--tags" || word.starts_with("--tags="))
 }
 
 fn is_queue_tag(tag: &str) -> bool {

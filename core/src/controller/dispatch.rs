@@ -111,13 +111,17 @@ impl Controller {
             Some(Subject::Create { key, lane, template }) => {
                 self.holds.settle_create(&key, outcome, now);
                 self.lanes.settle(&lane, outcome, cap, now);
-                self.heed_cluster_limit(outcome);
+                if let Outcome::Failed(failure) = outcome {
+                    self.heed_cluster_limit(failure);
+                }
                 self.state(FindingKind::CreateRefused, template, refusal(outcome), findings);
             }
             Some(Subject::Delete { uid, lane, pod }) => {
                 self.holds.settle_delete(&uid, outcome, now);
                 self.lanes.settle(&lane, outcome, cap, now);
-                self.heed_cluster_limit(outcome);
+                if let Outcome::Failed(failure) = outcome {
+                    self.heed_cluster_limit(failure);
+                }
                 let namespace = pod
                     .split_once('/')
                     .map_or(pod.as_str(), |(namespace, _)| namespace)
@@ -187,8 +191,9 @@ impl Controller {
         self.restate(&[kind], standing, findings);
     }
 
-    fn heed_cluster_limit(&mut self, outcome: &Outcome) {
-        if let Outcome::Failed(Failure::RateLimited { until, .. }) = outcome {
+    /// Kubernetes says when it wants to be asked again, whatever it was asked.
+    pub(super) fn heed_cluster_limit(&mut self, failure: &Failure) {
+        if let Failure::RateLimited { until, .. } = failure {
             self.cluster_blocked_until = self.cluster_blocked_until.max(Some(*until));
         }
     }

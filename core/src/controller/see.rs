@@ -39,6 +39,9 @@ impl Controller {
         }
         sort(&mut view);
         self.looks.cluster_answered(id, now);
+        for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
+            self.heed_cluster_limit(failure);
+        }
         if let View::Complete(pods) = &view.pods {
             self.sightings.see_pods(pods, now);
             self.holds.see_pods(pods, now);
@@ -102,7 +105,9 @@ impl Controller {
             let agents = buildkite.as_ref().and_then(|seen| seen.agents.complete());
             let fleet = Fleet::join(&cluster.templates, pods, agents.map(Vec::as_slice));
             if let Some(seen) = buildkite.as_ref().filter(|_| fresh && agents.is_some()) {
-                let patience = self.config.sync_interval.saturating_mul(3);
+                // Many pages take their time, which is no outage.
+                let period = self.looks.period(&self.budget, self.config.sync_interval);
+                let patience = period.max(now.since(seen.begun_at)).saturating_mul(3);
                 self.sightings
                     .see_agents(seen.begun_at, &glimpses(&fleet, pods.len()), patience);
             }

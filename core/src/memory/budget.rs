@@ -66,6 +66,18 @@ impl Budget {
         limit.saturating_sub(stops).max(1)
     }
 
+    /// How far apart looks of `cost` requests are at most, wanted every
+    /// `interval`: where that is too often, they wait for whole windows.
+    pub(crate) fn look_period(&self, cost: u32, interval: Duration) -> Duration {
+        let capacity = self.look_capacity();
+        let affordable = WINDOW.saturating_mul(cost) <= interval.saturating_mul(capacity);
+        if affordable {
+            interval
+        } else {
+            interval.max(WINDOW.saturating_mul(cost.div_ceil(capacity)))
+        }
+    }
+
     /// Promises `requests` to a command.
     pub(crate) fn grant(&mut self, requests: u32) {
         self.granted = self.granted.saturating_add(requests);

@@ -204,6 +204,11 @@ impl Looks {
         matches!(self.phase, Phase::Due(_, not_before) if not_before <= now)
     }
 
+    /// How far apart looks are where nothing is wrong.
+    pub(crate) fn period(&self, budget: &Budget, interval: Duration) -> Duration {
+        budget.look_period(self.cost, interval)
+    }
+
     /// Requests that the next look will need, for which stops leave room.
     pub(crate) fn reserve(&self, budget: &Budget) -> u32 {
         match self.phase {

@@ -1,7 +1,7 @@
 //! The rows. A column left empty fits everything.
 
 use super::Owner::Foreign;
-use super::Presence::{Awaited, Busy, Idle, Overdue, Paused, Stopping, Unproven, Vanished};
+use super::Presence::{Awaited, Busy, Doubtful, Idle, Overdue, Paused, Stopping, Unproven, Vanished};
 use super::Relation::{Current, Orphan, Replaced};
 use super::Spare::{IdleTooLong, TooOld};
 use super::Stage::{AgentEnded, Finished, Leaving};
@@ -96,7 +96,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         stage: &[AgentEnded],
-        presence: &[Awaited, Vanished, Overdue],
+        presence: &[Awaited, Vanished, Doubtful, Overdue],
         verdict: Delete,
         reason: Reason::AgentEnded,
         source: "a sidecar must not hold a pod whose agent has ended",
@@ -189,6 +189,13 @@ pub const TABLE: &[Row] = &[
         verdict: Delete,
         reason: Reason::AgentMissing,
         source: "specification: no running agent and created over 10 minutes ago",
+        ..ANY
+    },
+    Row {
+        presence: &[Doubtful],
+        verdict: DeleteGently,
+        reason: Reason::AgentMissing,
+        source: "an agent that cannot be linked to its pod ends its job",
         ..ANY
     },
     Row {

@@ -6,6 +6,7 @@ use buildscaler_core::{Action, Config, Controller, Input, Look, LookEnd, Spendin
 use proptest::prelude::*;
 
 use crate::support::build::START;
+use crate::support::cases;
 use crate::support::driver::{Driver, only_writes};
 use crate::support::story::{events, tell};
 use crate::support::worlds::worlds;
@@ -124,7 +125,7 @@ fn spelt(steps: Vec<String>) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     /// Invariant 13: a recording replays byte for byte.
     ///

@@ -6,15 +6,21 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+mod absence;
+mod budget;
 mod determinism;
+mod draining;
+mod environment;
 mod failures;
 mod manifests;
 mod policies;
 mod safety;
 mod scaling_down;
 mod scaling_up;
+mod serving;
 mod small_world;
 mod support;
 mod totality;
 mod unknown;
+mod unlinked;
 mod verdict_table;

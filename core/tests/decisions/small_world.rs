@@ -83,9 +83,10 @@ const TIMES: [(&[i64], i64); 9] = [
 /// Invariants 1, 3, 4, 5 and 12, over every small world; the witness objects.
 ///
 /// Seen to fail with each of these bugs: an agent linked by hostname is not
-/// looked for (1); one complete listing is proof enough (5); at exactly ten
-/// minutes the pod is overdue (5); an unknown list of agents is an empty one
-/// (4); a pod that another controller adopted is ours (3).
+/// looked for (1); busy agents' pods are deleted (1); a pod that another
+/// controller adopted is ours (3); unknown templates are read as none (4); one
+/// complete listing is proof enough (5); at exactly ten minutes of absence the
+/// pod is overdue, and at exactly ten minutes of age (5).
 #[test]
 fn no_small_world_makes_the_controller_break_a_rule() {
     let mut done = BTreeSet::new();

@@ -169,6 +169,19 @@ fn the_hostname_links_where_no_tag_does() {
 }
 
 #[test]
+fn a_missing_hostname_is_read_off_the_agents_name() {
+    for (name, expected) in [
+        ("pod-1-2", Some("pod-1")),
+        ("pod-one", None),
+        ("-1", None),
+        ("pod", None),
+    ] {
+        let look = agents(&json!([{"id": "a", "name": name, "hostname": null}]).to_string());
+        assert_eq!(look.agents[0].hostname.as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
 fn an_agent_serves_the_queues_of_its_tags_and_of_its_field() {
     for (row, expected) in [
         (json!({"meta_data": ["queue=b", "queue=a", "queue=b"]}), vec!["a", "b"]),

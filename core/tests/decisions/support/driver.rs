@@ -235,6 +235,25 @@ impl Driver {
     }
 }
 
+/// Turns until `seconds` after the start; all writes.
+pub(crate) fn until(driver: &mut Driver, seconds: u64) -> Vec<Command> {
+    let mut commands = Vec::new();
+    while driver.now < START.after(Duration::from_secs(seconds)) {
+        commands.extend(driver.turn());
+    }
+    commands
+}
+
+/// How many pods a world's first turn asks for.
+pub(crate) fn asked_for(world: World) -> usize {
+    asked_with(&Config::default(), world)
+}
+
+/// The same with these settings.
+pub(crate) fn asked_with(config: &Config, world: World) -> usize {
+    creates(&Driver::new(config, world).turn())
+}
+
 pub(crate) fn is_write(action: &Action) -> bool {
     !matches!(action, Action::ObserveCluster | Action::ObserveBuildkite { .. })
 }

@@ -108,6 +108,11 @@ impl Witness {
     }
 
     fn learn_cluster(&mut self, view: &ClusterView, now: Timestamp) {
+        for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
+            if let Failure::RateLimited { until, .. } = failure {
+                self.cluster_closed = self.cluster_closed.max(Some(*until));
+            }
+        }
         if let View::Complete(pods) = &view.pods {
             let uids: BTreeSet<&Uid> = pods.iter().map(|pod| &pod.uid).collect();
             self.first_shown.retain(|uid, _| uids.contains(uid));

@@ -7,7 +7,7 @@ use buildscaler_core::{
     Template, TemplateHash, Timestamp, Uid, View, labels,
 };
 
-use super::build::{already_exists, not_found};
+use super::build::{agent, already_exists, not_found, pod, template};
 
 /// Everything outside.
 #[derive(Clone, Debug, Default)]
@@ -104,10 +104,49 @@ impl World {
         for pod in &mut self.pods {
             if !self.agents.iter().any(|agent| agent.pod_uid.as_ref() == Some(&pod.uid)) {
                 pod.stage = PodStage::Running;
-                self.agents
-                    .push(super::build::agent(&format!("agent-{}", pod.uid), pod));
+                self.agents.push(agent(&format!("agent-{}", pod.uid), pod));
             }
         }
+    }
+}
+
+/// A queue with its template and nothing else.
+pub(crate) fn one_queue() -> World {
+    World {
+        templates: vec![template("apple", "apple")],
+        ..World::default()
+    }
+}
+
+/// A queue with one pod and its idle agent.
+pub(crate) fn idle_worker() -> World {
+    let mut world = one_queue();
+    let made = pod("pod", &world.templates[0]);
+    world.agents.push(agent("agent", &made));
+    world.pods.push(made);
+    world
+}
+
+/// The same with a busy agent.
+pub(crate) fn busy_worker() -> World {
+    let mut world = idle_worker();
+    world.agents[0].running = Some("work".into());
+    world
+}
+
+/// `count` idle agents in pods whose template is gone.
+pub(crate) fn orphans(count: usize) -> World {
+    let template = template("apple", "apple");
+    let pods: Vec<_> = (0..count)
+        .map(|number| pod(&format!("pod-{number:05}"), &template))
+        .collect();
+    World {
+        agents: pods
+            .iter()
+            .map(|pod| agent(&format!("agent-{}", pod.uid), pod))
+            .collect(),
+        pods,
+        ..World::default()
     }
 }
 

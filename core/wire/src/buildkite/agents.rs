@@ -11,6 +11,8 @@ use crate::date;
 struct AgentRow<'a> {
     id: String,
     #[serde(default, deserialize_with = "lax")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "lax")]
     hostname: Option<String>,
     #[serde(default, deserialize_with = "lax")]
     connection_state: Option<String>,
@@ -77,7 +79,9 @@ impl From<AgentRow<'_>> for Agent {
         // not kept a second time.
         let hostname = row
             .hostname
-            .filter(|hostname| pod_uid.is_none() && !hostname.is_empty());
+            .filter(|hostname| !hostname.is_empty())
+            .or_else(|| row.name.as_deref().and_then(host_of))
+            .filter(|_| pod_uid.is_none());
         let told = |tag: &String| {
             tag.split_once('=')
                 .is_some_and(|(key, _)| [labels::QUEUE_TAG, labels::POD_UID_TAG].contains(&key))
@@ -103,4 +107,11 @@ impl From<AgentRow<'_>> for Agent {
             connected_at: row.connected_at.as_deref().and_then(date::parse),
         }
     }
+}
+
+/// The host in a name as the agent's image makes it: `<hostname>-<spawn>`.
+fn host_of(name: &str) -> Option<String> {
+    let (host, spawn) = name.rsplit_once('-')?;
+    let numbered = !spawn.is_empty() && spawn.bytes().all(|digit| digit.is_ascii_digit());
+    (numbered && !host.is_empty()).then(|| host.to_owned())
 }

@@ -29,18 +29,23 @@ impl Witness {
                 Action::CreatePod(create) => self.object_to_create(create, now),
                 Action::StopAgent { agent } => self.object_to_stop(agent, command.reason, now),
                 Action::DeletePod { .. } => self.object_to_delete(command, now),
-                Action::ObserveCluster => {}
+                Action::ObserveCluster => self.object_to_haste(self.cluster_closed, now),
                 Action::ObserveBuildkite { .. } => {
-                    assert!(
-                        self.buildkite_closed.is_none_or(|until| until <= now),
-                        "Invariant 21: Buildkite said no"
-                    );
+                    self.object_to_haste(self.buildkite_closed, now);
                     self.sent_at.insert(command.id, now);
                 }
             }
             self.done.insert((kind(&command.action), command.reason));
             self.flying.insert(command.id, command.clone());
         }
+    }
+
+    fn object_to_haste(&self, closed_until: Option<Timestamp>, now: Timestamp) {
+        let is_open = closed_until.is_none_or(|until| until <= now);
+        assert!(
+            is_open,
+            "Invariant 21: the API said not before {closed_until:?}, and it is {now}"
+        );
     }
 
     /// Invariant 11: one command in flight per subject.
@@ -76,10 +81,7 @@ impl Witness {
     }
 
     fn object_to_create(&mut self, create: &CreatePod, now: Timestamp) {
-        assert!(
-            self.cluster_closed.is_none_or(|until| until <= now),
-            "Invariant 21: Kubernetes said no"
-        );
+        self.object_to_haste(self.cluster_closed, now);
         assert!(
             self.jobs.is_some() && self.agents.is_some(),
             "Invariant 4: demand is unknown"
@@ -136,10 +138,7 @@ impl Witness {
     }
 
     fn object_to_stop(&mut self, id: &AgentId, reason: Reason, now: Timestamp) {
-        assert!(
-            self.buildkite_closed.is_none_or(|until| until <= now),
-            "Invariant 21: Buildkite said no"
-        );
+        self.object_to_haste(self.buildkite_closed, now);
         assert!(self.knows_pods(), "Invariant 4: pods are unknown");
         let agents = self.agents.as_ref().expect("Invariant 4: agents are unknown");
         let agent = agents
@@ -174,10 +173,7 @@ impl Witness {
         else {
             return;
         };
-        assert!(
-            self.cluster_closed.is_none_or(|until| until <= now),
-            "Invariant 21: Kubernetes said no"
-        );
+        self.object_to_haste(self.cluster_closed, now);
         assert!(self.knows_pods(), "Invariant 4: pods are unknown");
         let pod = self
             .pods()
