@@ -1,0 +1,130 @@
+//! Threads that carry out commands, and the queue that their answers come by.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use buildscaler_core::{Command, Input};
+use buildscaler_wire::{Exchange, Surroundings};
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::deed::Deed;
+use crate::transport::Transport;
+
+/// Most commands at a time. More wait in the queue: slow start lets out no more
+/// than a few of them for each template.
+pub(crate) const WORKERS: usize = 12;
+
+/// A thread that carried out commands panicked. What it knew is lost, so the
+/// process had better begin again: the core does not mind (Invariant 31).
+#[derive(Debug, Error)]
+#[error("a thread of the controller failed")]
+pub(crate) struct Broken;
+
+/// What it takes to carry out commands.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    pub(crate) transport: Transport,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) clock: Arc<Clock>,
+}
+
+impl Errand {
+    /// Carries out one command, however long its deadlines let it take.
+    fn carry_out(&self, command: Command) -> Input {
+        let deed = Deed::of(&command);
+        tracing::debug!(
+            queue = deed.queue,
+            reason = deed.reason,
+            "{} {}",
+            deed.verb,
+            deed.subject
+        );
+        let mut exchange = Exchange::begin(command, &self.surroundings, self.clock.now());
+        while let Some(request) = exchange.next_request(self.clock.now()) {
+            let reply = self.transport.send(request);
+            exchange.absorb(reply, self.clock.now());
+        }
+        let answer = exchange.finish(self.clock.now());
+        deed.log_end(&answer);
+        answer
+    }
+}
+
+/// The threads, and the queue of inputs.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    commands: Sender<Command>,
+    inbox: Sender<Result<Input, Broken>>,
+    inputs: Receiver<Result<Input, Broken>>,
+}
+
+impl Crew {
+    /// Starts the threads. They end with the process or after this value: a
+    /// request that hangs does not hold up its end.
+    pub(crate) fn hire(errand: Errand) -> io::Result<Self> {
+        let errand = Arc::new(errand);
+        let (commands, waiting) = channel();
+        let (inbox, inputs) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..WORKERS {
+            let (errand, waiting) = (Arc::clone(&errand), Arc::clone(&waiting));
+            let answers = Answers(inbox.clone());
+            thread::Builder::new()
+                .name(format!("command-{number}"))
+                .spawn(move || work(&errand, &waiting, &answers))?;
+        }
+        Ok(Self {
+            commands,
+            inbox,
+            inputs,
+        })
+    }
+
+    /// Has a command carried out; its answer arrives in the queue.
+    pub(crate) fn carry_out(&self, command: Command) -> Result<(), Broken> {
+        self.commands.send(command).map_err(|_| Broken)
+    }
+
+    /// The queue's other end, for inputs from elsewhere.
+    pub(crate) fn inbox(&self) -> Sender<Result<Input, Broken>> {
+        self.inbox.clone()
+    }
+
+    /// Waits for the next input; none if there is none for so long.
+    pub(crate) fn next_input(&self, patience: Duration) -> Result<Option<Input>, Broken> {
+        match self.inputs.recv_timeout(patience) {
+            Ok(input) => input.map(Some),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Broken),
+        }
+    }
+}
+
+/// Where a thread's answers go; says so if the thread panics.
+struct Answers(Sender<Result<Input, Broken>>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Nobody listens any more when the process ends.
+            drop(self.0.send(Err(Broken)));
+        }
+    }
+}
+
+/// Takes commands from the queue until there is nobody left to give any.
+fn work(errand: &Errand, waiting: &Mutex<Receiver<Command>>, answers: &Answers) {
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(command) = next else {
+            return;
+        };
+        if answers.0.send(Ok(errand.carry_out(command))).is_err() {
+            return;
+        }
+    }
+}

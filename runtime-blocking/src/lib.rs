@@ -1,0 +1,24 @@
+//! Buildscaler on threads, without an async runtime.
+//!
+//! The binary `buildscalerctl` says what the controller would do now and why
+//! (`plan`), does it once (`apply`), or keeps doing it (`run`). The core
+//! decides; this crate carries its requests and its answers. To read it, begin
+//! with `run`, then `crew` and `transport`: that is the whole runtime.
+
+mod access;
+mod clock;
+mod crew;
+mod deed;
+mod exec;
+mod journal;
+mod log;
+mod mishap;
+mod once;
+mod plan;
+mod run;
+mod show;
+mod startup;
+mod transport;
+mod whereabouts;
+
+pub use startup::main;

@@ -1,0 +1,188 @@
+//! From the command line to the exit code.
+
+use std::io::{self, Write, stderr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use buildscaler_args::ControllerArgs;
+use buildscaler_core::Config;
+use buildscaler_wire::Surroundings;
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+use tracing::Level;
+
+use crate::access::AccessError;
+use crate::clock::Clock;
+use crate::crew::{Broken, Crew, Errand};
+use crate::log;
+use crate::once::{Blind, look};
+use crate::plan::{FindingLine, Plan};
+use crate::run::{RunError, run};
+use crate::show::{Format, Paper};
+use crate::transport::Transport;
+use crate::whereabouts::{self, WhereaboutsError};
+
+/// The exit code of a command line or configuration that cannot work; clap's.
+const UNUSABLE: u8 = 2;
+/// The exit code of a plan that has something to do.
+const TO_DO: u8 = 3;
+
+const PLAN_CODES: &str = "Exit codes:\n  0  nothing to do\n  1  could not look at Kubernetes or Buildkite\n  \
+    2  an option or the kubeconfig cannot be used\n  3  something to do";
+const APPLY_CODES: &str = "Exit codes:\n  0  all done, or nothing to do\n  \
+    1  could not look at Kubernetes or Buildkite, or something failed\n  \
+    2  an option or the kubeconfig cannot be used";
+
+/// Keeps the right number of Buildkite agent pods on a Kubernetes cluster: in
+/// words, once, or all the time.
+#[derive(Debug, Parser)]
+#[command(name = "buildscalerctl", version)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Looks once, and says what would be done and why. Changes nothing
+    #[command(after_help = PLAN_CODES)]
+    Plan {
+        #[command(flatten)]
+        controller: ControllerArgs,
+        /// How the plan is written
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Looks once, and does what is to be done. Agents that idle and pods whose
+    /// agent is missing are left alone: one look cannot know for how long
+    #[command(after_help = APPLY_CODES)]
+    Apply {
+        #[command(flatten)]
+        controller: ControllerArgs,
+    },
+    /// Keeps looking and doing until SIGTERM or SIGINT, as buildscaler does
+    Run {
+        #[command(flatten)]
+        controller: ControllerArgs,
+    },
+}
+
+/// Why the process cannot go on.
+#[derive(Debug, Error)]
+enum Failed {
+    #[error(transparent)]
+    Whereabouts(#[from] WhereaboutsError),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Blind(#[from] Blind),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("the operating system refuses what is needed: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The whole program: reads the command line, does its task, and says how it went.
+pub fn main() -> ExitCode {
+    let task = Args::parse().task;
+    let done = match &task {
+        Task::Plan { controller, output } => plan(controller, *output),
+        Task::Apply { controller } => apply(controller),
+        Task::Run { controller } => keep_running(controller),
+    };
+    done.unwrap_or_else(|error| {
+        // Where stderr is closed, the exit code has to do.
+        drop(writeln!(stderr(), "buildscalerctl: {error}"));
+        match error {
+            Failed::Whereabouts(_) | Failed::Access(_) => ExitCode::from(UNUSABLE),
+            Failed::Blind(_) | Failed::Broken(_) | Failed::Run(_) | Failed::System(_) => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn plan(args: &ControllerArgs, format: Format) -> Result<ExitCode, Failed> {
+    let (crew, clock) = prepare(args, Level::ERROR)?;
+    let config = Config::from(args);
+    let mut sight = look(config.clone(), &crew, &clock)?;
+    let mut plan = Plan::new(&sight.controller, &config);
+    plan.commands = sight.rehearse();
+    Paper::stdout().plan(&plan, format)?;
+    Ok(if plan.commands.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(TO_DO)
+    })
+}
+
+fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
+    let (crew, clock) = prepare(args, Level::ERROR)?;
+    let mut sight = look(Config::from(args), &crew, &clock)?;
+    let mut paper = Paper::stdout();
+    let (mut done, mut failed) = (0_usize, 0_usize);
+    let mut written = Ok(());
+    sight.apply(&crew, |ending| {
+        *(if ending.failure.is_none() {
+            &mut done
+        } else {
+            &mut failed
+        }) += 1;
+        if written.is_ok() {
+            written = paper.ending(&ending);
+        }
+    })?;
+    written?;
+    let findings: Vec<_> = sight.controller.findings().map(FindingLine::from).collect();
+    paper.findings(&findings)?;
+    paper.line(&match (done, failed) {
+        (0, 0) => "nothing to do".into(),
+        (done, 0) => format!("{done} done"),
+        (done, failed) => format!("{done} done, {failed} failed"),
+    })?;
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn keep_running(args: &ControllerArgs) -> Result<ExitCode, Failed> {
+    let (crew, clock) = prepare(args, Level::INFO)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        organization = args.buildkite_org,
+        "buildscalerctl begins"
+    );
+    run(Config::from(args), &crew, &clock)?;
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The log, the connections, which connect to nothing yet, and the threads.
+fn prepare(args: &ControllerArgs, level: Level) -> Result<(Crew, Arc<Clock>), Failed> {
+    log::start(args.log_format, if args.verbose { Level::DEBUG } else { level });
+    let cluster = whereabouts::cluster(args.kubeconfig())?;
+    let clock = Arc::new(Clock::new());
+    let crew = Crew::hire(Errand {
+        transport: Transport::new(cluster, &args.buildkite_api_url, &args.token)?,
+        surroundings: Surroundings {
+            organization: args.buildkite_org.clone(),
+            namespace: args.namespace().map(str::to_owned),
+        },
+        clock: Arc::clone(&clock),
+    })?;
+    Ok((crew, clock))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,10 @@
+//! The real binary against the fakes of both APIs on loopback.
+
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
+mod applying;
+mod options;
+mod planning;
+mod running;
+mod tap;
+mod world;
