@@ -9,7 +9,7 @@ use crate::names::Queue;
 /// The queues as the last plan saw them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Every queue that has a template, a pod or waiting jobs.
+    /// Every queue that has a template or a pod. Demand on others is a finding.
     pub queues: BTreeMap<Queue, QueueReport>,
 }
 
