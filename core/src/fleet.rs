@@ -65,9 +65,19 @@ impl<'v> Agents<'v> {
     }
 
     fn push(&mut self, agent: &'v Agent) {
+        // Whatever the order of the list (Invariant 13).
         match self.first {
             None => self.first = Some(agent),
-            Some(_) => self.others.push(agent),
+            Some(first) => {
+                let (first, other) = if agent.id < first.id {
+                    (agent, first)
+                } else {
+                    (first, agent)
+                };
+                self.first = Some(first);
+                let place = self.others.partition_point(|known| known.id < other.id);
+                self.others.insert(place, other);
+            }
         }
     }
 }
@@ -102,10 +112,9 @@ impl<'v> Fleet<'v> {
                 .claims
                 .sort_by_key(|template| (template.parallelism != 0, template.created_at, &template.uid));
         }
-        let mut links = Links::between(pods, agents.unwrap_or_default());
+        let links = Links::between(pods, agents.unwrap_or_default());
         let mut foreign_pods = Vec::new();
-        for (place, pod) in pods.iter().enumerate() {
-            let agents = links.take(place);
+        for ((place, pod), agents) in pods.iter().enumerate().zip(links.linked) {
             match &pod.queue {
                 Some(queue) if !pod.adopted => queues.of(queue).workers.push(Worker { pod, place, agents }),
                 Some(_) | None => foreign_pods.push(pod),
@@ -150,8 +159,8 @@ impl<'v> Queues<'v> {
 /// Which agent belongs to which pod.
 #[derive(Debug)]
 struct Links<'v> {
-    /// Sorted by the pod's place.
-    linked: std::iter::Peekable<std::vec::IntoIter<(usize, &'v Agent)>>,
+    /// By the pod's place.
+    linked: Vec<Agents<'v>>,
     foreign: Vec<&'v Agent>,
 }
 
@@ -159,42 +168,34 @@ impl<'v> Links<'v> {
     /// Links by the tag `pod-uid`, which is unambiguous; an agent without it
     /// belongs to every pod of its hostname.
     fn between(pods: &'v [Arc<Pod>], agents: &'v [Agent]) -> Self {
-        let mut linked = Vec::with_capacity(agents.len());
+        let mut linked: Vec<Agents<'_>> = Vec::new();
+        linked.resize_with(pods.len(), Agents::default);
         let mut foreign = Vec::new();
         let mut by_hostname: Option<BTreeMap<&str, Vec<usize>>> = None;
-        let by_uid = Index::of(pods.iter().map(|pod| pod.uid.as_bytes()));
+        let by_uid = if agents.is_empty() {
+            Index::default()
+        } else {
+            Index::of(pods.iter().map(|pod| pod.uid.as_bytes()))
+        };
         for agent in agents {
             match agent.pod_uid.as_ref().filter(|uid| !is_unexpanded(uid)) {
                 Some(uid) => {
                     // An agent whose pod is gone is a phantom: it will be lost
                     // within minutes, and is neither capacity nor a target.
                     if let Some(place) = by_uid.find(uid.as_bytes()) {
-                        linked.push((place, agent));
+                        linked[place].push(agent);
                     }
                 }
                 None => {
                     let by_hostname = by_hostname.get_or_insert_with(|| index(pods));
                     match agent.hostname.as_deref().and_then(|hostname| by_hostname.get(hostname)) {
-                        Some(places) => linked.extend(places.iter().map(|place| (*place, agent))),
+                        Some(places) => places.iter().for_each(|place| linked[*place].push(agent)),
                         None => foreign.push(agent),
                     }
                 }
             }
         }
-        linked.sort_unstable_by(|(a, first), (b, second)| a.cmp(b).then_with(|| first.id.cmp(&second.id)));
-        Self {
-            linked: linked.into_iter().peekable(),
-            foreign,
-        }
-    }
-
-    /// The agents of the pod at this place; places must be asked for in order.
-    fn take(&mut self, place: usize) -> Agents<'v> {
-        let mut agents = Agents::default();
-        while let Some((_, agent)) = self.linked.next_if(|(of, _)| *of <= place) {
-            agents.push(agent);
-        }
-        agents
+        Self { linked, foreign }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Places by name, for joins over tens of thousands of rows.
 
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// Finds the place of a name in constant time.
 ///
@@ -60,7 +60,7 @@ pub(crate) fn may_repeat(mut fingerprints: Vec<u64>) -> bool {
 /// A number that is equal for equal names, and hardly ever for others.
 pub(crate) fn fingerprint(name: &[u8]) -> u64 {
     let mut fold = Fold::default();
-    fold.write(name);
+    name.hash(&mut fold);
     fold.finish()
 }
 
@@ -81,9 +81,15 @@ impl Hasher for Fold {
         for word in words {
             self.fold(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.fold(u64::from_le_bytes(last));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            self.fold(u64::from_le_bytes(last));
+        }
+    }
+
+    fn write_usize(&mut self, length: usize) {
+        self.fold(length as u64);
     }
 
     fn finish(&self) -> u64 {
