@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Uri, header};
+use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -62,15 +62,11 @@ impl Bare {
         body.collect().await.expect("a whole answer").to_bytes()
     }
 
-    /// The pods of a namespace from now on, one a line.
+    /// The pods of a namespace from now on, one a line, as controllers watch
+    /// them: what the server writes for one watch it need not write again for
+    /// the next.
     pub(crate) async fn watch(&self, namespace: &str) -> Incoming {
-        let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods?watch=1"))
-            // The less is sent, the less does watching disturb what is measured.
-            .header(
-                header::ACCEPT,
-                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
-            )
-            .body(Vec::new());
+        let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods?watch=1")).body(Vec::new());
         self.open(request.expect("a request")).await
     }
 

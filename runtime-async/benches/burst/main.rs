@@ -26,7 +26,7 @@ use stage::Stage;
 /// Pods of one burst.
 const PODS: usize = 1_000;
 /// Bursts of each client: an even number, so that both go first equally often.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 10;
 /// The controller may create pods at this share of the bare client's rate.
 const SHARE: f64 = 0.8;
 
