@@ -34,6 +34,8 @@ enum Kind {
 struct Bed {
     server: BuildkiteServer,
     workload: Arc<dyn Workload>,
+    /// The workload, where it is the real agent.
+    real: Option<Arc<Process>>,
 }
 
 /// A running agent.
@@ -54,11 +56,16 @@ impl Bed {
             .await
             .expect("a server");
         let endpoint = server.agent_endpoint();
+        let mut real = None;
         let workload: Arc<dyn Workload> = match kind {
-            Kind::Real => Arc::new(Process::new(&endpoint).await.expect("the real agent")),
+            Kind::Real => {
+                let process = Arc::new(Process::new(&endpoint).await.expect("the real agent"));
+                real = Some(Arc::clone(&process));
+                process
+            }
             Kind::Synthetic => Arc::new(Synthetic::at(endpoint).expect("the synthetic agent")),
         };
-        Self { server, workload }
+        Self { server, workload, real }
     }
 
     fn start(&self, more: &[(&str, &str)]) -> Running {
@@ -109,6 +116,16 @@ impl Bed {
     async fn until_event(&self, created: &Created, event: impl Fn(&LifeEvent) -> bool) {
         let id = &created.jobs[0];
         self.until("the event", |fake| fake.truth().of(id).any(&event)).await;
+    }
+
+    /// Waits until the build's own process runs. Between that and the start as
+    /// Buildkite is told of it the real agent, sent SIGTERM, gives the job up.
+    async fn until_working(&self, created: &Created) {
+        self.until_event(created, is_started).await;
+        self.until("the build's process", |_| {
+            self.real.as_ref().is_none_or(|process| !process.runs().is_empty())
+        })
+        .await;
     }
 
     async fn until_state(&self, state: AgentState) {
@@ -238,7 +255,7 @@ async fn sigterm_drains(kind: Kind) {
     let bed = Bed::new(kind).await;
     let created = bed.build(vec![seconds(2)]);
     let running = bed.start(&[]);
-    bed.until_event(&created, is_started).await;
+    bed.until_working(&created).await;
     running.terminate.send_replace(true);
     assert_eq!(running.exit().await, ExitStatus::SUCCESS);
     bed.until_event(&created, |event| *event == LifeEvent::Finished(0))
