@@ -99,10 +99,8 @@ pub(crate) struct Wish<'v> {
     pub(crate) allowed: u32,
 }
 
-/// The ceiling of a queue: its template's annotation, or else the option.
-///
-/// # Errors
-/// With a finding, if the annotation is no number; the option holds then.
+/// The ceiling of a queue: its template's annotation, or else the option. An
+/// annotation that is no number is a finding, and the option holds then.
 pub(crate) fn ceiling(template: &Template, config: &Config) -> (Option<u32>, Option<Finding>) {
     let Some(text) = template.annotations.get(labels::MAX_ACTIVE_BUILDS) else {
         return (config.max_active_builds, None);

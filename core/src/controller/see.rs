@@ -117,15 +117,12 @@ impl Controller {
             let mut plan = self.judge(&fleet, agents.is_some(), demand, now);
             let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
             self.restate(inspect::FLEET_KINDS, found, findings);
+            self.keep_creates(&fleet, demand.is_some());
             match demand {
                 Some(demand) if fresh && fleet.templates_known => {
-                    self.keep_creates(&fleet, true);
                     self.plan_creates(&fleet, demand, &mut plan, now, findings);
                 }
-                Some(_) | None => {
-                    self.keep_creates(&fleet, demand.is_some());
-                    self.cap_creates(&plan);
-                }
+                Some(_) | None => self.cap_creates(&plan),
             }
             self.take_over(plan, fresh && demand.is_some());
             self.buildkite = buildkite;
