@@ -1,4 +1,5 @@
-//! The outside world of Buildscaler: fakes of Kubernetes and Buildkite.
+//! The outside world of Buildscaler: fakes of Kubernetes and Buildkite, and
+//! worlds made of them in which the controller is driven through scenarios.
 //!
 //! The fakes are state machines without IO: a request and the time go in, a
 //! response comes out. They read no clock and open no socket; only
@@ -8,3 +9,6 @@ pub mod buildkite;
 pub mod fault;
 pub mod kubernetes;
 pub mod loopback;
+pub mod measure;
+pub mod rivals;
+pub mod scenario;

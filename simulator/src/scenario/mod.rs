@@ -1,0 +1,61 @@
+//! A scenario: what happens in the outside world, and what is expected of the
+//! controller in it. The format of the files in `simulator/scenarios/`.
+//!
+//! A scenario holds what comes from outside only (users, faults, the size of
+//! the world); everything else follows from it, the seed and the policy.
+
+mod event;
+mod expect;
+mod settings;
+mod span;
+mod workload;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{Event, FaultKind, FaultSpec, Moment, RequestKind};
+pub use expect::{Expectations, WaitExpectation};
+pub use settings::{BuildkiteSettings, ControllerSettings, NodeSettings, PodSettings, Replies, WorldSettings};
+pub use span::{Range, Span};
+pub use workload::{BuildEvent, ConcurrencyLimit, Step, StepKind, TemplateSpec};
+
+/// The version of the format that this program reads and writes.
+pub const VERSION: u32 = 1;
+
+/// One scenario file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scenario {
+    /// The version of the format: 1.
+    pub version: u32,
+    /// A short name, as files are called.
+    pub name: String,
+    /// What it shows, in a sentence or two.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What it covers: rules of the specification, invariants, pains of users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<String>,
+    /// Where random numbers start.
+    #[serde(default)]
+    pub seed: u64,
+    /// When it begins, RFC 3339; 2025-01-01T00:00:00Z if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<String>,
+    /// How long it lasts; the world is watched until then.
+    pub lasts: Span,
+    /// The controller's options.
+    #[serde(default)]
+    pub controller: ControllerSettings,
+    /// How the outside world is made.
+    #[serde(default)]
+    pub world: WorldSettings,
+    /// The templates that exist from the beginning.
+    #[serde(default)]
+    pub templates: Vec<TemplateSpec>,
+    /// What happens, in any order; equal times happen in the order given.
+    #[serde(default)]
+    pub timeline: Vec<Moment>,
+    /// What has to be true of the run.
+    #[serde(default)]
+    pub expect: Expectations,
+}
