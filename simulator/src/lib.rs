@@ -6,6 +6,7 @@
 //! [`loopback`] does, to serve them to real clients over HTTP.
 
 pub mod buildkite;
+pub mod compare;
 pub mod fault;
 pub mod kubernetes;
 pub mod loopback;

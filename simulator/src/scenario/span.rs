@@ -48,9 +48,11 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let length: jiff::SignedDuration = text
-            .parse()
-            .map_err(|_| D::Error::custom(format!("\"{text}\" is not a length of time such as 90s, 1h30m or 250ms")))?;
+        let length: jiff::SignedDuration = text.parse().map_err(|_| {
+            D::Error::custom(format!(
+                "\"{text}\" is not a length of time such as 90s, 1h30m or 250ms"
+            ))
+        })?;
         let length = Duration::try_from(length)
             .map_err(|_| D::Error::custom(format!("\"{text}\" is negative; a length of time cannot be")))?;
         Ok(Self(Duration::from_millis(
