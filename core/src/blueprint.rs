@@ -13,7 +13,7 @@ use crate::names::Queue;
 use crate::selector::LabelSelector;
 use crate::template::Template;
 
-mod agent_container;
+pub(crate) mod agent_container;
 
 /// A pod manifest that lacks nothing but its name.
 #[derive(Clone)]

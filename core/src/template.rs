@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blueprint::agent_container;
 use crate::hash;
 use crate::labels;
 use crate::names::{Queue, TemplateHash, Uid};
@@ -55,6 +56,13 @@ impl fmt::Debug for PodTemplate {
 }
 
 impl PodTemplate {
+    /// The container in which pods of this template run their agent, if there
+    /// is one.
+    pub fn agent_container(&self) -> Option<&Value> {
+        let containers = self.0.pointer("/spec/containers")?.as_array()?;
+        containers.get(agent_container::place(containers))
+    }
+
     /// The fingerprint of this template, without the labels that the API
     /// server adds to it.
     ///

@@ -34,7 +34,7 @@ pub(crate) struct Errand {
 
 impl Errand {
     /// Carries out one command, however long its deadlines let it take.
-    fn carry_out(&self, command: Command) -> Input {
+    pub(crate) fn carry_out(&self, command: Command) -> Input {
         let deed = Deed::of(&command);
         tracing::debug!(
             queue = deed.queue,

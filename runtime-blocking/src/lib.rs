@@ -1,14 +1,15 @@
 //! Buildscaler on threads, without an async runtime.
 //!
 //! The binary `buildscalerctl` says what the controller would do now and why
-//! (`plan`), does it once (`apply`), or keeps doing it (`run`). The core
-//! decides; this crate carries its requests and its answers. To read it, begin
+//! (`plan`), does it once (`apply`), or keeps doing it (`run`), and whether an
+//! installation will work (`doctor`). The core decides; this crate carries its requests and its answers. To read it, begin
 //! with `run`, then `crew` and `transport`: that is the whole runtime.
 
 mod access;
 mod clock;
 mod crew;
 mod deed;
+mod doctor;
 mod exec;
 mod journal;
 mod log;

@@ -3,8 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::deed::Deed;
+use crate::doctor::{Check, Health};
 use crate::once::Ending;
 use crate::plan::{FindingLine, Plan, QueueLine};
 
@@ -55,15 +57,39 @@ impl Paper {
     pub(crate) fn plan(&mut self, plan: &Plan, format: Format) -> io::Result<()> {
         match format {
             Format::Table => self.table(plan),
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut self.out, plan)?;
-                writeln!(self.out)
-            }
-            Format::Yaml => {
-                let text = serde_saphyr::to_string(plan).map_err(io::Error::other)?;
-                writeln!(self.out, "{}", text.trim_end())
-            }
+            Format::Json => self.json(plan),
+            Format::Yaml => self.yaml(plan),
         }
+    }
+
+    /// Writes what the doctor found.
+    pub(crate) fn checks(&mut self, checks: &[Check], format: Format) -> io::Result<()> {
+        match format {
+            Format::Table => checks.iter().try_for_each(|check| self.check(check)),
+            Format::Json => self.json(&checks),
+            Format::Yaml => self.yaml(&checks),
+        }
+    }
+
+    fn check(&mut self, check: &Check) -> io::Result<()> {
+        let (colour, word) = match check.result {
+            Health::Ok => (GREEN, "ok    "),
+            Health::Note => (YELLOW, "note  "),
+            Health::Failed => (RED, "FAILED"),
+        };
+        let mark = self.painted(colour, word);
+        let words = printable(&format!("{}: {}: {}", check.about, check.check, check.detail));
+        writeln!(self.out, "{mark}  {words}")
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, value)?;
+        writeln!(self.out)
+    }
+
+    fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+        writeln!(self.out, "{}", text.trim_end())
     }
 
     fn table(&mut self, plan: &Plan) -> io::Result<()> {

@@ -14,6 +14,7 @@ use tracing::Level;
 use crate::access::AccessError;
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew, Errand};
+use crate::doctor::{DoctorArgs, Health};
 use crate::log;
 use crate::once::{Blind, look};
 use crate::plan::{FindingLine, Plan};
@@ -29,6 +30,8 @@ const TO_DO: u8 = 3;
 
 const PLAN_CODES: &str = "Exit codes:\n  0  nothing to do\n  1  could not look at Kubernetes or Buildkite\n  \
     2  an option or the kubeconfig cannot be used\n  3  something to do";
+const DOCTOR_CODES: &str = "Exit codes:\n  0  nothing failed; notes are no failures\n  1  a check failed\n  \
+    2  an option or the kubeconfig cannot be used";
 const APPLY_CODES: &str = "Exit codes:\n  0  all done, or nothing to do\n  \
     1  could not look at Kubernetes or Buildkite, or something failed\n  \
     2  an option or the kubeconfig cannot be used";
@@ -60,6 +63,9 @@ enum Task {
         #[command(flatten)]
         controller: ControllerArgs,
     },
+    /// Checks an installation: tokens, rights, templates, clocks. Changes nothing
+    #[command(after_help = DOCTOR_CODES)]
+    Doctor(Box<DoctorArgs>),
     /// Keeps looking and doing until SIGTERM or SIGINT, as buildscaler does
     Run {
         #[command(flatten)]
@@ -90,6 +96,7 @@ pub fn main() -> ExitCode {
     let done = match &task {
         Task::Plan { controller, output } => plan(controller, *output),
         Task::Apply { controller } => apply(controller),
+        Task::Doctor(doctor) => examine(doctor),
         Task::Run { controller } => keep_running(controller),
     };
     done.unwrap_or_else(|error| {
@@ -147,6 +154,16 @@ fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
     })
 }
 
+fn examine(args: &DoctorArgs) -> Result<ExitCode, Failed> {
+    let mut checks = args.check_files();
+    if let Some(controller) = &args.online.0 {
+        checks.extend(args.check_servers(controller, &errand(controller, Level::ERROR)?));
+    }
+    Paper::stdout().checks(&checks, args.output)?;
+    let failed = checks.iter().any(|check| check.result == Health::Failed);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 fn keep_running(args: &ControllerArgs) -> Result<ExitCode, Failed> {
     let (crew, clock) = prepare(args, Level::INFO)?;
     tracing::info!(
@@ -159,20 +176,25 @@ fn keep_running(args: &ControllerArgs) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The log, the connections, which connect to nothing yet, and the threads.
+/// What [`errand`] prepares, and the threads for it.
 fn prepare(args: &ControllerArgs, level: Level) -> Result<(Crew, Arc<Clock>), Failed> {
+    let errand = errand(args, level)?;
+    let clock = Arc::clone(&errand.clock);
+    Ok((Crew::hire(errand)?, clock))
+}
+
+/// The log, and the connections, which connect to nothing yet.
+fn errand(args: &ControllerArgs, level: Level) -> Result<Errand, Failed> {
     log::start(args.log_format, if args.verbose { Level::DEBUG } else { level });
     let cluster = whereabouts::cluster(args.kubeconfig())?;
-    let clock = Arc::new(Clock::new());
-    let crew = Crew::hire(Errand {
+    Ok(Errand {
         transport: Transport::new(cluster, &args.buildkite_api_url, &args.token)?,
         surroundings: Surroundings {
             organization: args.buildkite_org.clone(),
             namespace: args.namespace().map(str::to_owned),
         },
-        clock: Arc::clone(&clock),
-    })?;
-    Ok((crew, clock))
+        clock: Arc::new(Clock::new()),
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ const BUILDKITE_DEADLINE: Duration = Duration::from_secs(20);
 const WRITE_DEADLINE: Duration = Duration::from_secs(32);
 /// How long a whole answer may take.
 pub(crate) const WHOLE_DEADLINE: Duration = Duration::from_secs(60);
+/// The largest answer of [`get`].
+const SMALL_ANSWER: usize = 1 << 20;
 /// How long a connection may take to be made.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 /// Idle connections kept for the next request; as many as may be in use.
@@ -114,6 +116,18 @@ pub(crate) fn settings(tls: TlsConfig) -> ureq::config::ConfigBuilder<ureq::type
         .timeout_resolve(Some(CONNECT_DEADLINE))
         .max_idle_connections(IDLE_CONNECTIONS)
         .max_idle_connections_per_host(IDLE_CONNECTIONS)
+}
+
+/// Asks for what is at this path below `base`; an answer is small.
+pub(crate) fn get(agent: &Agent, base: &str, headers: &HeaderMap, path: &str) -> Reply {
+    let request = Request {
+        api: Api::Buildkite,
+        http: http::Request::get(path)
+            .body(Vec::new())
+            .map_err(|_| unsendable("the request cannot be written"))?,
+        body_limit: SMALL_ANSWER,
+    };
+    send(agent, base, headers, request, READ_DEADLINE)
 }
 
 /// The header that shows a token; none for a token that no header can hold.

@@ -17,8 +17,6 @@ pub(super) struct Equipped {
 }
 
 /// Adds environment to the agent's container in `spec`.
-///
-/// That is the container called `agent`, or else the first one.
 pub(super) fn equip(
     spec: &mut Map<String, Value>,
     template: &Template,
@@ -34,10 +32,7 @@ pub(super) fn equip(
         .and_then(Value::as_array_mut)
         .filter(|containers| !containers.is_empty())
         .ok_or("its pod template has no containers")?;
-    let chosen = containers
-        .iter()
-        .position(|container| container["name"] == "agent")
-        .unwrap_or(0);
+    let chosen = place(containers);
     let container = containers[chosen]
         .as_object_mut()
         .ok_or("its agent container is not an object")?;
@@ -74,6 +69,13 @@ pub(super) fn equip(
     }
     container.insert("env".into(), Value::Array(env));
     Ok(Equipped { tags, notes })
+}
+
+/// Which of these containers runs the agent: the one called `agent`, or else
+/// the first one.
+pub(crate) fn place(containers: &[Value]) -> usize {
+    let named = containers.iter().position(|container| container["name"] == "agent");
+    named.unwrap_or(0)
 }
 
 /// Appends our tags to the template's own and tells what is known of the sum.

@@ -6,7 +6,7 @@ use crate::malformed::Malformed;
 
 /// The time that `text` says: RFC 3339, or Buildkite's older
 /// `2025-07-16 06:07:42 UTC`.
-pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     let parsed: Result<jiff::Timestamp, _> = match text.strip_suffix(" UTC") {
         Some(local) => format!("{local}Z").parse(),
         None => text.parse(),

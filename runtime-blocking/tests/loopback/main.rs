@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod applying;
+mod doctor;
+mod manifests;
 mod options;
 mod planning;
 mod running;

@@ -43,7 +43,9 @@ impl Tap {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&said);
         let lines = text.lines().filter(|line| line.ends_with(" HTTP/1.1"));
-        lines.map(str::to_owned).collect()
+        // The body of the request before, which is JSON, ends without a line break.
+        let starts = lines.filter_map(|line| line.rsplit('}').next());
+        starts.map(str::to_owned).collect()
     }
 }
 

@@ -53,28 +53,33 @@ impl World {
         let buildkite = BuildkiteServer::start(FakeBuildkite::new(switches))
             .await
             .expect("served");
-        kubernetes.with(|fake, _| {
-            fake.add_user(User {
-                name: "system:serviceaccount:default:buildscaler".into(),
-                token: CLUSTER_TOKEN.into(),
-                rules: vec![
-                    Rule::new(&["list"], "batch", &["jobs"]),
-                    Rule::new(&["list", "create", "delete"], "", &["pods"]),
-                ],
-            });
-        });
         let tap = Tap::before(&kubernetes.url());
         let files = tempfile::tempdir().expect("a folder");
         let kubeconfig = kubernetes
             .kubeconfig_for(CLUSTER_TOKEN)
             .replace(&kubernetes.url(), tap.url());
         std::fs::write(files.path().join("kubeconfig"), kubeconfig).expect("written");
-        Self {
+        let world = Self {
             kubernetes,
             buildkite,
             tap,
             files,
-        }
+        };
+        world.permit(vec![
+            Rule::new(&["list"], "batch", &["jobs"]),
+            Rule::new(&["list", "create", "delete"], "", &["pods"]),
+        ]);
+        world
+    }
+
+    /// Lets the program do this on the cluster, and nothing else.
+    pub(crate) fn permit(&self, rules: Vec<Rule>) {
+        let user = User {
+            name: "system:serviceaccount:default:buildscaler".into(),
+            token: CLUSTER_TOKEN.into(),
+            rules,
+        };
+        self.kubernetes.with(|fake, _| fake.add_user(user));
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -89,6 +94,7 @@ impl World {
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", self.buildkite.url())
+            .env("BUILDKITE_AGENT_ENDPOINT", self.buildkite.agent_endpoint())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -129,29 +135,15 @@ impl World {
 
     /// Adds a template for the queue.
     pub(crate) fn add_template(&self, queue: &str) {
-        let template = json!({
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": format!("{queue}-template"),
-                "labels": {"app.elotl.co": "buildscaler", "buildscaler.elotl.co/queue": queue},
-            },
-            "spec": {
-                "parallelism": 0,
-                "template": {"spec": {
-                    "restartPolicy": "Never",
-                    "containers": [{
-                        "name": "agent",
-                        "image": "buildkite/agent:3",
-                        "env": [{"name": "BUILDKITE_AGENT_TOKEN", "value": FakeBuildkite::AGENT_TOKEN}],
-                    }],
-                }},
-            },
-        });
+        self.add_job(template(queue));
+    }
+
+    /// Adds a Job.
+    pub(crate) fn add_job(&self, job: Value) {
         let created = self
             .kubernetes
-            .with(|fake, now| fake.create(now, Resource::Jobs, "default", template));
-        created.expect("the template is good");
+            .with(|fake, now| fake.create(now, Resource::Jobs, "default", job));
+        created.expect("the Job is good");
     }
 
     /// Adds so many builds with one job each on the queue.
@@ -174,6 +166,29 @@ impl World {
         let requests = fake.inner().observed().requests().iter();
         requests.map(|request| request.method.clone()).collect()
     }
+}
+
+/// A template for the queue.
+pub(crate) fn template(queue: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": format!("{queue}-template"),
+            "labels": {"app.elotl.co": "buildscaler", "buildscaler.elotl.co/queue": queue},
+        },
+        "spec": {
+            "parallelism": 0,
+            "template": {"spec": {
+                "restartPolicy": "Never",
+                "containers": [{
+                    "name": "agent",
+                    "image": "buildkite/agent:3",
+                    "env": [{"name": "BUILDKITE_AGENT_TOKEN", "value": FakeBuildkite::AGENT_TOKEN}],
+                }],
+            }},
+        },
+    })
 }
 
 /// A `run` that has not ended.

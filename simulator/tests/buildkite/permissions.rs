@@ -96,3 +96,15 @@ fn a_token_tells_its_scopes() {
     let scopes = answer.body["scopes"].as_array().unwrap();
     assert!(scopes.iter().any(|scope| scope == "write_agents"));
 }
+
+#[test]
+fn clusters_are_listed_with_their_queues_where_there_are_any() {
+    let mut world = World::new();
+    assert_eq!(world.get("/clusters").body, serde_json::json!([]));
+    world.fake.switches.clustered = true;
+    let clusters = world.get("/clusters").body;
+    let id = clusters[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(world.get(&format!("/clusters/{id}/queues")).status, StatusCode::OK);
+    world.fake.accounts.put_token(token(&[Scope::ReadBuilds]));
+    assert_eq!(world.get("/clusters").status, StatusCode::FORBIDDEN);
+}

@@ -76,6 +76,7 @@ impl FakeBuildkite {
         match route {
             Route::Token => access_token(token),
             Route::Organization(slug) => organization(slug),
+            Route::Clusters(_) => self.list_clusters(),
             Route::Queues(_, cluster) => self.list_queues(cluster),
             Route::AllBuilds | Route::Builds(_) => self.list_builds(call, None),
             Route::PipelineBuilds(_, slug) => self.list_builds(call, Some(slug)),
@@ -96,6 +97,17 @@ impl FakeBuildkite {
             "Forbidden".to_owned()
         };
         reply::error(StatusCode::FORBIDDEN, &message)
+    }
+
+    /// An organization that never made a cluster has none.
+    fn list_clusters(&self) -> Response<Vec<u8>> {
+        let cluster = json!({"id": ids::uuid(Kind::Cluster, 1), "name": "Default", "description": null});
+        let clusters = if self.switches.clustered {
+            vec![cluster]
+        } else {
+            Vec::new()
+        };
+        reply::ok(&clusters.into())
     }
 
     fn list_queues(&self, cluster: &str) -> Response<Vec<u8>> {

@@ -10,6 +10,7 @@ pub(super) enum Route<'a> {
     Token,
     AllBuilds,
     Organization(&'a str),
+    Clusters(&'a str),
     Queues(&'a str, &'a str),
     Builds(&'a str),
     PipelineBuilds(&'a str, &'a str),
@@ -46,6 +47,7 @@ impl<'a> Route<'a> {
             ["jobs", id] => Some(Self::BuildkiteJob(slug, id)),
             ["agents"] => Some(Self::Agents(slug)),
             ["agents", id] => Some(Self::Agent(slug, id)),
+            ["clusters"] => Some(Self::Clusters(slug)),
             ["clusters", cluster, "queues"] => Some(Self::Queues(slug, cluster)),
             _ => None,
         }
@@ -55,6 +57,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Token => "access-token",
             Self::Organization(..) => "organization",
+            Self::Clusters(..) => "clusters",
             Self::Queues(..) => "queues",
             Self::AllBuilds | Self::Builds(..) | Self::PipelineBuilds(..) => "builds",
             Self::Build(..) => "build",
@@ -73,6 +76,7 @@ impl<'a> Route<'a> {
             Self::Organization(slug)
             | Self::Builds(slug)
             | Self::Agents(slug)
+            | Self::Clusters(slug)
             | Self::Queues(slug, _)
             | Self::PipelineBuilds(slug, _)
             | Self::Build(slug, _, _)
@@ -88,7 +92,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Token => None,
             Self::Organization(..) => Some(Scope::ReadOrganizations),
-            Self::Queues(..) => Some(Scope::ReadClusters),
+            Self::Clusters(..) | Self::Queues(..) => Some(Scope::ReadClusters),
             Self::AllBuilds
             | Self::Builds(..)
             | Self::PipelineBuilds(..)
