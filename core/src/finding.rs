@@ -23,6 +23,9 @@ macro_rules! finding_kinds {
         pub enum FindingKind { $($(#[$doc])* $name,)* }
 
         impl FindingKind {
+            /// Every kind, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
             /// The kind in snake case, as metrics and logs show it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }

@@ -1,12 +1,13 @@
 //! What has to be true of a run. Whatever is left out is not looked at, but
 //! that no build was interrupted is expected of every scenario.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::span::Span;
 
 /// What has to be true of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Expectations {
     /// So many jobs have ended, well or badly.
@@ -42,7 +43,7 @@ pub struct Expectations {
 }
 
 /// How long jobs may wait.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WaitExpectation {
     /// Of this queue; of all if left out.

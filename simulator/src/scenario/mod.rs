@@ -4,16 +4,29 @@
 //! A scenario holds what comes from outside only (users, faults, the size of
 //! the world); everything else follows from it, the seed and the policy.
 
+mod check;
 mod event;
 mod expect;
+mod outline;
+mod problem;
+mod read;
+mod schema;
 mod settings;
 mod span;
 mod workload;
+mod write;
 
+use std::collections::BTreeSet;
+
+use buildscaler_core::labels;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use event::{Event, FaultKind, FaultSpec, Moment, RequestKind};
 pub use expect::{Expectations, WaitExpectation};
+pub use problem::{Problem, Rule};
+pub use read::LONGEST_TEXT;
+pub use schema::schema;
 pub use settings::{BuildkiteSettings, ControllerSettings, NodeSettings, PodSettings, Replies, WorldSettings};
 pub use span::{Range, Span};
 pub use workload::{BuildEvent, ConcurrencyLimit, Step, StepKind, TemplateSpec};
@@ -22,7 +35,7 @@ pub use workload::{BuildEvent, ConcurrencyLimit, Step, StepKind, TemplateSpec};
 pub const VERSION: u32 = 1;
 
 /// One scenario file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
     /// The version of the format: 1.
@@ -58,4 +71,18 @@ pub struct Scenario {
     /// What has to be true of the run.
     #[serde(default)]
     pub expect: Expectations,
+}
+
+impl Scenario {
+    /// The queues that templates serve or jobs ask for, at any time.
+    pub fn queues(&self) -> BTreeSet<&str> {
+        let first = self.templates.iter().map(TemplateSpec::queue);
+        let later = self.timeline.iter().filter_map(|moment| moment.event.template());
+        let steps = self.timeline.iter().filter_map(|moment| moment.event.build());
+        let steps = steps.flat_map(|build| &build.steps);
+        let asked = steps
+            .filter(|step| step.kind == StepKind::Command)
+            .map(|step| step.queue.as_deref().unwrap_or(labels::DEFAULT_QUEUE));
+        first.chain(later.map(TemplateSpec::queue)).chain(asked).collect()
+    }
 }

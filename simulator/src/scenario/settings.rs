@@ -1,12 +1,13 @@
 //! The world and the controller of a scenario.
 
 use buildscaler_core::{BudgetConfig, Config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::span::{Range, Span};
 
 /// The controller's options; what is left out has the controller's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ControllerSettings {
     /// `--sync-interval`
@@ -52,7 +53,7 @@ impl ControllerSettings {
 }
 
 /// How the outside world is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct WorldSettings {
     /// The nodes.
@@ -66,12 +67,13 @@ pub struct WorldSettings {
 }
 
 /// Nodes, and the autoscaler that adds them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct NodeSettings {
     /// Nodes from the beginning.
     pub count: u32,
-    /// Most nodes that an autoscaler brings; `count` means there is none.
+    /// Most nodes that an autoscaler brings; not more than `count` means there
+    /// is none.
     pub max: u32,
     /// Pods that fit on a node.
     pub pods_each: u32,
@@ -91,7 +93,7 @@ impl Default for NodeSettings {
 }
 
 /// How long the stages of a pod's life take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PodSettings {
     /// From the pod's creation to its node.
@@ -122,7 +124,7 @@ impl Default for PodSettings {
 }
 
 /// Buildkite's own properties.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct BuildkiteSettings {
     /// Requests that the token's owner may send in a minute.
@@ -150,7 +152,7 @@ impl Default for BuildkiteSettings {
 }
 
 /// How long requests take until their answer is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Replies {
     /// Requests to Buildkite.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::span::{Range, Span};
 
 /// A Template: a Job with parallelism 0 from whose pod template agents come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TemplateSpec {
     /// The Job's name.
@@ -35,6 +36,13 @@ pub struct TemplateSpec {
     pub image_pull: Option<Range>,
 }
 
+impl TemplateSpec {
+    /// The queue it serves.
+    pub fn queue(&self) -> &str {
+        self.queue.as_deref().unwrap_or(&self.name)
+    }
+}
+
 fn default_image() -> String {
     "buildkite/agent:3".to_owned()
 }
@@ -45,7 +53,7 @@ fn is_zero(number: &i64) -> bool {
 }
 
 /// A build that a user or a push creates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BuildEvent {
     /// By which later events call it.
@@ -67,7 +75,7 @@ fn is_default_pipeline(pipeline: &str) -> bool {
 }
 
 /// One step of a build, or several alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Step {
     /// What sort of step: a command if left out.
@@ -113,7 +121,7 @@ fn is_no_time(span: &Span) -> bool {
 }
 
 /// What sort of step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
     /// Runs on an agent.
@@ -133,7 +141,7 @@ impl StepKind {
 }
 
 /// A concurrency group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConcurrencyLimit {
     /// Its name.

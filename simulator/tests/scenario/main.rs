@@ -1,0 +1,14 @@
+//! Scenario files: reading, writing, the schema, and what is said of bad ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may die of what it did not expect"
+)]
+
+mod bad_input;
+mod generate;
+mod hostile_input;
+mod round_trip;
+mod schema;
