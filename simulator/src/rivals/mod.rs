@@ -2,12 +2,38 @@
 //!
 //! A rival sees counts and pods, truly and at once, and says what to create
 //! and what to end: no rival pays for looking, and none meets failures, so a
-//! comparison flatters them. Each is one file; [`ALL`] is the list.
+//! comparison flatters them. Each is one file; [`ALL`] is the list. What a
+//! source's program may have at most is always the scenario's ceiling, never its
+//! shipped limit, which says more about a cluster than about a policy.
+//!
+//! [`clairvoyant`] is no rival but the bound that all are held against.
+
+mod agent_stack_k8s;
+mod always_max;
+mod arc_percentage_busy;
+mod arc_scale_set;
+mod buildkite_agent_scaler;
+pub mod clairvoyant;
+mod gitlab_fleeting;
+pub mod ideal;
+mod keda_hpa;
+mod keda_scaled_job;
+mod original;
 
 use std::fmt;
 use std::time::Duration;
 
 use buildscaler_core::{Queue, Timestamp};
+
+pub use agent_stack_k8s::AgentStackK8s;
+pub use always_max::AlwaysMax;
+pub use arc_percentage_busy::ArcPercentageBusy;
+pub use arc_scale_set::ArcScaleSet;
+pub use buildkite_agent_scaler::BuildkiteAgentScaler;
+pub use gitlab_fleeting::GitlabFleeting;
+pub use keda_hpa::{KedaHpa, Metric};
+pub use keda_scaled_job::{KedaScaledJob, Strategy};
+pub use original::Original;
 
 use crate::scenario::Scenario;
 
@@ -29,7 +55,81 @@ impl fmt::Debug for Entry {
 }
 
 /// Every rival, in the order in which they are shown.
-pub const ALL: &[Entry] = &[];
+pub const ALL: &[Entry] = &[
+    Entry {
+        name: "original",
+        about: "the original Buildscaler, as far as it is known",
+        make: |scenario| Box::new(Original::new(scenario)),
+    },
+    Entry {
+        name: "buildkite-agent-scaler",
+        about: "buildkite-agent-scaler as the Elastic CI Stack ships it: cooldown, idle timeout, no scale-in",
+        make: |_| Box::new(BuildkiteAgentScaler::shipped()),
+    },
+    Entry {
+        name: "agent-stack-k8s",
+        about: "agent-stack-k8s: a pod for each job, none kept",
+        make: |_| Box::new(AgentStackK8s::default()),
+    },
+    Entry {
+        name: "arc-scale-set",
+        about: "ARC's runner scale sets with minRunners 0: a runner for each job",
+        make: |_| Box::new(ArcScaleSet::new(0)),
+    },
+    Entry {
+        name: "arc-scale-set-warm",
+        about: "the same with minRunners 2",
+        make: |_| Box::new(ArcScaleSet::new(2)),
+    },
+    Entry {
+        name: "arc-percentage-busy",
+        about: "ARC's older PercentageRunnersBusy: 30 % more or less a minute",
+        make: |_| Box::new(ArcPercentageBusy::default()),
+    },
+    Entry {
+        name: "keda-scaledjob-default",
+        about: "KEDA's ScaledJob, strategy default, on queued and running jobs",
+        make: |_| {
+            Box::new(KedaScaledJob {
+                strategy: Strategy::Default,
+            })
+        },
+    },
+    Entry {
+        name: "keda-scaledjob-accurate",
+        about: "KEDA's ScaledJob, strategy accurate, on queued jobs",
+        make: |_| {
+            Box::new(KedaScaledJob {
+                strategy: Strategy::Accurate,
+            })
+        },
+    },
+    Entry {
+        name: "keda-hpa",
+        about: "KEDA's ScaledObject and the HPA, on queued and running jobs",
+        make: |scenario| Box::new(KedaHpa::new(Metric::QueuedAndRunning, scenario.seed)),
+    },
+    Entry {
+        name: "keda-hpa-queued",
+        about: "the same on queued jobs alone",
+        make: |scenario| Box::new(KedaHpa::new(Metric::Queued, scenario.seed)),
+    },
+    Entry {
+        name: "gitlab-warm",
+        about: "GitLab's autoscaler policy with five idle instances",
+        make: |_| Box::new(GitlabFleeting::WARM),
+    },
+    Entry {
+        name: "gitlab-on-demand",
+        about: "GitLab's autoscaler policy with none, jobs taken first",
+        make: |_| Box::new(GitlabFleeting::ON_DEMAND),
+    },
+    Entry {
+        name: "always-max",
+        about: "a fixed fleet of the queue's ceiling, or of the workload's own peak",
+        make: |scenario| Box::new(AlwaysMax::new(scenario)),
+    },
+];
 
 /// Whoever keeps the fleet by other rules than ours.
 pub trait Rival: fmt::Debug + Send {
@@ -67,6 +167,16 @@ impl Seen<'_> {
     pub fn count(&self, condition: Condition) -> u32 {
         let count = self.pods.iter().filter(|pod| pod.condition == condition).count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many pods there are, those on their way out included.
+    pub fn alive(&self) -> u32 {
+        u32::try_from(self.pods.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many pods there are that are not on their way out.
+    pub fn staying(&self) -> u32 {
+        self.alive() - self.count(Condition::Leaving)
     }
 }
 
