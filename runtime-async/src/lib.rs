@@ -18,6 +18,7 @@ mod settings;
 mod shutdown;
 mod startup;
 mod stream;
+mod tape;
 mod transport;
 mod watcher;
 mod whereabouts;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::journal::{Journal, Subject};
 use crate::settings::Settings;
+use crate::tape::Tape;
 use crate::transport::Transport;
 use crate::watcher::{Mirrors, Watcher};
 
@@ -52,7 +53,9 @@ pub async fn run(
         config,
         surroundings,
         transport,
+        record,
     } = settings;
+    let mut tape = Tape::new(record, &config);
     let clock = Arc::new(Clock::new());
     let mut watcher = Watcher::start(
         &transport,
@@ -75,7 +78,9 @@ pub async fn run(
     loop {
         let now = clock.now();
         let looked = matches!(input, Input::Buildkite { .. });
+        tape.input(now, &input);
         let step = controller.step(now, input);
+        tape.step(now, &step);
         journal.step(&step, looked.then(|| controller.report()));
         observer.stepped(now, &step, &controller);
         if step.finished {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use buildscaler_args::Token;
 use buildscaler_core::Config;
+use buildscaler_recording as recording;
 use buildscaler_wire::Surroundings;
 use reqwest::Url;
 use thiserror::Error;
@@ -18,6 +19,7 @@ pub struct Settings {
     pub(crate) config: Config,
     pub(crate) surroundings: Surroundings,
     pub(crate) transport: Arc<Transport>,
+    pub(crate) record: Option<recording::Settings>,
 }
 
 /// Why the settings cannot be used.
@@ -52,6 +54,13 @@ impl Settings {
             config,
             surroundings,
             transport: Arc::new(Transport { kubernetes, buildkite }),
+            record: None,
         })
+    }
+
+    /// Records what is seen and decided, if there are settings for it.
+    #[must_use]
+    pub fn record(self, record: Option<recording::Settings>) -> Self {
+        Self { record, ..self }
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use buildscaler_args::ControllerArgs;
 use buildscaler_core::Config;
+use buildscaler_recording::{self as recording, Program};
 use buildscaler_wire::Surroundings;
 use clap::Parser;
 use thiserror::Error;
@@ -85,8 +86,20 @@ async fn control(args: &ControllerArgs) -> Result<(), StartupError> {
         &cluster,
         &args.buildkite_api_url,
         &args.token,
-    )?;
+    )?
+    .record(recording(args));
     Ok(run(settings, signals.requested(), ()).await?)
+}
+
+fn recording(args: &ControllerArgs) -> Option<recording::Settings> {
+    Some(recording::Settings {
+        folder: args.record.clone()?,
+        most_bytes: args.record_max_bytes,
+        program: Program {
+            name: "buildscaler".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        },
+    })
 }
 
 /// Says what was understood, without secrets.
@@ -103,6 +116,7 @@ fn announce(args: &ControllerArgs, cluster: &kube::Config) {
         max_active_builds = args.max_active_builds,
         max_pods = args.max_pods,
         max_agent_lifetime = args.max_agent_lifetime.map(|lifetime| lifetime.as_secs()),
+        record = args.record.as_ref().map(|folder| folder.display().to_string()),
         "buildscaler begins"
     );
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew};
 use crate::deed::{Deed, failure, is_look};
+use crate::tape::Tape;
 
 /// How long to wait at a time for what will come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ pub(crate) enum Blind {
 pub(crate) struct Sight<'a> {
     pub(crate) controller: Controller,
     clock: &'a Clock,
+    tape: Tape,
     commands: VecDeque<Command>,
 }
 
@@ -44,19 +46,23 @@ pub(crate) struct Ending {
 /// Whatever else it wants is kept for later: until then nothing is changed. A
 /// look that needs more requests than Buildkite allows in a minute waits for
 /// the next one.
-pub(crate) fn look<'a>(config: Config, crew: &Crew, clock: &'a Clock) -> Result<Sight<'a>, Blind> {
+pub(crate) fn look<'a>(config: Config, crew: &Crew, clock: &'a Clock, mut tape: Tape) -> Result<Sight<'a>, Blind> {
     let mut controller = Controller::new(config);
     let mut commands = VecDeque::new();
     let mut input = Input::Tick;
     loop {
         let complete = is_complete(&input)?;
-        let step = controller.step(clock.now(), input);
+        let now = clock.now();
+        tape.input(now, &input);
+        let step = controller.step(now, input);
+        tape.step(now, &step);
         let (looks, changes): (Vec<_>, Vec<_>) = step.commands.into_iter().partition(is_look);
         commands.extend(changes);
         if complete {
             return Ok(Sight {
                 controller,
                 clock,
+                tape,
                 commands,
             });
         }
@@ -79,8 +85,10 @@ fn is_complete(input: &Input) -> Result<bool, Blind> {
 
 impl Sight<'_> {
     /// All that would be done, in order. The core lets out a command after the
-    /// other as they succeed, so it is told that each of them does.
+    /// other as they succeed, so it is told that each of them does. That is not
+    /// recorded: it does not happen.
     pub(crate) fn rehearse(&mut self) -> Vec<Deed> {
+        self.tape = Tape::default();
         let mut deeds = Vec::new();
         while let Some(command) = self.commands.pop_front() {
             deeds.push(Deed::of(&command));
@@ -122,7 +130,10 @@ impl Sight<'_> {
 
     /// Tells the controller, and keeps what it wants now; it shall not look again.
     fn learn(&mut self, input: Input) {
-        let step = self.controller.step(self.clock.now(), input);
+        let now = self.clock.now();
+        self.tape.input(now, &input);
+        let step = self.controller.step(now, input);
+        self.tape.step(now, &step);
         self.commands
             .extend(step.commands.into_iter().filter(|command| !is_look(command)));
     }

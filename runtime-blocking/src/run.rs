@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew};
 use crate::journal;
+use crate::tape::Tape;
 
 /// How long commands in flight may take to end once shutdown was asked for.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -30,7 +31,7 @@ pub(crate) enum RunError {
 ///
 /// The loop decides nothing: it carries inputs to the core and commands to the
 /// crew. An API that is down is no reason to end.
-pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock) -> Result<(), RunError> {
+pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock, mut tape: Tape) -> Result<(), RunError> {
     listen_for_signals(crew)?;
     let mut controller = Controller::new(config);
     let mut farewell: Option<Instant> = None;
@@ -40,7 +41,10 @@ pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock) -> Result<(), RunE
             farewell.get_or_insert_with(|| Instant::now() + FAREWELL);
         }
         let looked = matches!(input, Input::Buildkite { .. });
-        let step = controller.step(clock.now(), input);
+        let now = clock.now();
+        tape.input(now, &input);
+        let step = controller.step(now, input);
+        tape.step(now, &step);
         journal::tell(&step, looked.then(|| controller.report()));
         if step.finished {
             return Ok(());

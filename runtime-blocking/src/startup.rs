@@ -20,6 +20,7 @@ use crate::once::{Blind, look};
 use crate::plan::{FindingLine, Plan};
 use crate::run::{RunError, run};
 use crate::show::{Format, Paper};
+use crate::tape::Tape;
 use crate::transport::Transport;
 use crate::whereabouts::{self, WhereaboutsError};
 
@@ -112,7 +113,7 @@ pub fn main() -> ExitCode {
 fn plan(args: &ControllerArgs, format: Format) -> Result<ExitCode, Failed> {
     let (crew, clock) = prepare(args, Level::ERROR)?;
     let config = Config::from(args);
-    let mut sight = look(config.clone(), &crew, &clock)?;
+    let mut sight = look(config.clone(), &crew, &clock, Tape::new(args, &config))?;
     let mut plan = Plan::new(&sight.controller, &config);
     plan.commands = sight.rehearse();
     Paper::stdout().plan(&plan, format)?;
@@ -125,7 +126,9 @@ fn plan(args: &ControllerArgs, format: Format) -> Result<ExitCode, Failed> {
 
 fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
     let (crew, clock) = prepare(args, Level::ERROR)?;
-    let mut sight = look(Config::from(args), &crew, &clock)?;
+    let config = Config::from(args);
+    let tape = Tape::new(args, &config);
+    let mut sight = look(config, &crew, &clock, tape)?;
     let mut paper = Paper::stdout();
     let (mut done, mut failed) = (0_usize, 0_usize);
     let mut written = Ok(());
@@ -171,7 +174,9 @@ fn keep_running(args: &ControllerArgs) -> Result<ExitCode, Failed> {
         organization = args.buildkite_org,
         "buildscalerctl begins"
     );
-    run(Config::from(args), &crew, &clock)?;
+    let config = Config::from(args);
+    let tape = Tape::new(args, &config);
+    run(config, &crew, &clock, tape)?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@
 //! [`ControllerArgs`] into its own parser; a value that could only lead to
 //! trouble later is refused here, by name and with a hint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use buildscaler_core::{BudgetConfig, Config};
@@ -70,6 +70,17 @@ pub struct ControllerArgs {
     #[arg(long, value_name = "URL", env = "BUILDKITE_API_URL", hide_env_values = true,
         default_value = value::BUILDKITE_API_URL, value_parser = value::api_url)]
     pub buildkite_api_url: String,
+
+    /// Folder in which everything that is seen and decided is recorded, secrets
+    /// left out, for `buildscaler-sim replay` and `buildscalerctl why`. It is
+    /// made if it is not there
+    #[arg(long, value_name = "DIR", value_parser = value::folder)]
+    pub record: Option<PathBuf>,
+
+    /// Most bytes of all files in the folder of --record; the oldest go first
+    #[arg(long, value_name = "INTEGER", default_value = "268435456", requires = "record",
+        allow_negative_numbers = true, value_parser = value::record_bytes)]
+    pub record_max_bytes: u64,
 
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]

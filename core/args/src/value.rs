@@ -1,5 +1,6 @@
 //! What values options take, and what to say about the others.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -73,6 +74,30 @@ fn number(text: &str) -> Result<u32, String> {
     text.trim()
         .parse()
         .map_err(|_| format!("it is no whole number from 0 to {}", u32::MAX))
+}
+
+/// The fewest bytes that a recording may have: a look at a large fleet has
+/// some hundred thousand.
+const LEAST_RECORD_BYTES: u64 = 1 << 20;
+
+/// A folder.
+pub(crate) fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.trim().is_empty() {
+        return Err("it is blank".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// A number of bytes that a recording can do with.
+pub(crate) fn record_bytes(text: &str) -> Result<u64, String> {
+    let bytes = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("it is no whole number from {LEAST_RECORD_BYTES} to {}", u64::MAX))?;
+    if bytes < LEAST_RECORD_BYTES {
+        return Err(format!("it must be at least {LEAST_RECORD_BYTES}, which is one MiB"));
+    }
+    Ok(bytes)
 }
 
 /// The base of the API's URLs, without a slash at its end. Blank is the

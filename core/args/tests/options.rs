@@ -40,6 +40,7 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(args.namespace(), None);
     assert_eq!(args.buildkite_api_url, "https://api.buildkite.com");
     assert_eq!(args.log_format, LogFormat::Text);
+    assert_eq!((args.record, args.record_max_bytes), (None, 256 * 1024 * 1024));
     assert!(!args.verbose);
 }
 
@@ -75,11 +76,15 @@ fn the_other_options_are_kept() {
         "-v",
         "--log-format",
         "json",
+        "--record=/tmp/recording",
+        "--record-max-bytes=2000000",
     ];
     let args = parse(&options).expect("valid options");
     assert_eq!(args.namespace(), Some("builds"));
     assert_eq!(args.kubeconfig(), Some(Path::new("/tmp/config")));
     assert_eq!(args.log_format, LogFormat::Json);
+    assert_eq!(args.record.as_deref(), Some(Path::new("/tmp/recording")));
+    assert_eq!(args.record_max_bytes, 2_000_000);
     assert!(args.verbose);
     assert_eq!((args.token.expose(), args.buildkite_org.as_str()), (MARKER, "acme"));
 }
@@ -113,6 +118,18 @@ fn what_leads_nowhere_is_refused_by_name() {
         (&["--max-active-builds=-1"], "--max-active-builds", "whole number"),
         (&["--namespace=Not/A/Name"], "--namespace", "no name of a namespace"),
         (&["--log-format=xml"], "--log-format", "json"),
+        (&["--record= "], "--record", "blank"),
+        (
+            &["--record=r", "--record-max-bytes=1000"],
+            "--record-max-bytes",
+            "one MiB",
+        ),
+        (
+            &["--record=r", "--record-max-bytes=1G"],
+            "--record-max-bytes",
+            "whole number",
+        ),
+        (&["--record-max-bytes=2000000"], "--record", "required"),
         (&["--unheard-of"], "--unheard-of", "unexpected"),
     ];
     for (options, name, hint) in refused {

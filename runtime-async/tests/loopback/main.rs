@@ -10,6 +10,7 @@ mod ending;
 mod logs;
 mod options;
 mod outages;
+mod recording;
 mod rights;
 mod watching;
 mod world;

@@ -178,6 +178,11 @@ impl World {
         (ended.expect("it ends").expect("waited for"), took)
     }
 
+    /// Sends SIGKILL and waits for the end.
+    pub(crate) async fn kill(&mut self) {
+        self.controller.kill().await.expect("killed");
+    }
+
     /// All that it has logged so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -7,6 +7,7 @@ mod doctor;
 mod manifests;
 mod options;
 mod planning;
+mod recording;
 mod running;
 mod tap;
 mod world;

@@ -225,6 +225,11 @@ impl Running {
         (status.expect("it ends").expect("waited for").code(), took)
     }
 
+    /// Sends SIGKILL and waits for the end.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
     fn output(&self) -> String {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
