@@ -8,6 +8,7 @@
 pub mod buildkite;
 pub mod compare;
 pub mod fault;
+pub mod import;
 pub mod kubernetes;
 pub mod loopback;
 pub mod measure;

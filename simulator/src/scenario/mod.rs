@@ -74,6 +74,23 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Everything that is wrong with it, though it is well-formed: none if
+    /// [`Scenario::read`] would read it.
+    pub fn complaints(&self) -> Vec<String> {
+        check::check(self)
+            .into_iter()
+            .map(|complaint| complaint.message)
+            .collect()
+    }
+
+    /// How many jobs all its builds have that want an agent.
+    pub fn jobs(&self) -> u64 {
+        let builds = self.timeline.iter().filter_map(|moment| moment.event.build());
+        let steps = builds.flat_map(|build| &build.steps);
+        let commands = steps.filter(|step| step.kind == StepKind::Command);
+        commands.map(|step| u64::from(step.parallelism)).sum()
+    }
+
     /// The queues that templates serve or jobs ask for, at any time.
     pub fn queues(&self) -> BTreeSet<&str> {
         let first = self.templates.iter().map(TemplateSpec::queue);

@@ -37,6 +37,20 @@ pub struct TemplateSpec {
 }
 
 impl TemplateSpec {
+    /// A template of this name, and all else as it is when left out.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            queue: None,
+            image: default_image(),
+            parallelism: 0,
+            annotations: BTreeMap::new(),
+            tags: Vec::new(),
+            grace_seconds: None,
+            image_pull: None,
+        }
+    }
+
     /// The queue it serves.
     pub fn queue(&self) -> &str {
         self.queue.as_deref().unwrap_or(&self.name)
@@ -105,6 +119,32 @@ pub struct Step {
     /// How its command exits.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exits: i64,
+}
+
+impl Step {
+    /// A step of this kind, and all else as it is when left out.
+    pub fn of(kind: StepKind) -> Self {
+        Self {
+            kind,
+            queue: None,
+            runs: Span::default(),
+            parallelism: 1,
+            rules: Vec::new(),
+            priority: 0,
+            concurrency: None,
+            after: Vec::new(),
+            exits: 0,
+        }
+    }
+
+    /// A command that runs so long on an agent of `queue`.
+    pub fn command(queue: impl Into<String>, runs: Span) -> Self {
+        Self {
+            queue: Some(queue.into()),
+            runs,
+            ..Self::of(StepKind::Command)
+        }
+    }
 }
 
 fn one() -> u32 {

@@ -10,5 +10,7 @@
 mod bad_input;
 mod generate;
 mod hostile_input;
+mod import_buildkite;
+mod import_csv;
 mod round_trip;
 mod schema;

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use buildscaler_core::{FindingKind, Reason};
 
 use super::Complaints;
-use super::timeline::jobs;
 use crate::scenario::outline::Place;
 use crate::scenario::problem::Rule;
 use crate::scenario::{Expectations, Scenario};
 
 pub(super) fn check(scenario: &Scenario, place: &Place<'_>, complaints: &mut Complaints) {
     let expect = &scenario.expect;
-    counts(expect, jobs(scenario), place, complaints);
+    counts(expect, scenario.jobs(), place, complaints);
     let queues = scenario.queues();
     for (number, wait) in expect.waits.iter().enumerate() {
         if let Some(queue) = wait.queue.as_ref().filter(|queue| !queues.contains(queue.as_str())) {

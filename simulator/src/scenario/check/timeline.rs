@@ -16,20 +16,12 @@ pub(super) fn check(scenario: &Scenario, place: &Place<'_>, complaints: &mut Com
         }
         alone(&moment.event, &place, complaints);
     }
-    let all = jobs(scenario);
+    let all = scenario.jobs();
     if all > MOST_JOBS {
         let message = format!("{all} jobs are too many: at most {MOST_JOBS} are simulated in one run");
         complaints.add(place, Rule::Size, message);
     }
     in_order(scenario, place, complaints);
-}
-
-/// How many jobs that want agents all builds have.
-pub(super) fn jobs(scenario: &Scenario) -> u64 {
-    let builds = scenario.timeline.iter().filter_map(|moment| moment.event.build());
-    let steps = builds.flat_map(|build| &build.steps);
-    let commands = steps.filter(|step| step.kind == StepKind::Command);
-    commands.map(|step| u64::from(step.parallelism)).sum()
 }
 
 /// What can be said of an event without the others.
