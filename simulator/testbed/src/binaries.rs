@@ -29,6 +29,8 @@ pub enum Binary {
     Etcd,
     /// buildkite-agent
     Agent,
+    /// helm, which installs the chart
+    Helm,
 }
 
 /// What was done to have a binary.
@@ -43,7 +45,7 @@ pub enum Progress {
 }
 
 impl Binary {
-    /// Every part, in the order in which building them shares the most work.
+    /// Every part of a running cluster, in the order in which building them shares the most work.
     pub const ALL: [Self; 5] = [
         Self::Etcd,
         Self::ApiServer,
@@ -61,6 +63,7 @@ impl Binary {
             Self::Scheduler => "kube-scheduler",
             Self::Etcd => "etcd",
             Self::Agent => "buildkite-agent",
+            Self::Helm => "helm",
         }
     }
 
@@ -108,7 +111,7 @@ impl Binary {
                 "{}, which KUBEBUILDER_ASSETS promises",
                 path.display()
             ))),
-            Self::ControllerManager | Self::Scheduler | Self::Agent => Ok(None),
+            Self::ControllerManager | Self::Scheduler | Self::Agent | Self::Helm => Ok(None),
         }
     }
 
@@ -138,6 +141,7 @@ impl Binary {
             Self::ApiServer | Self::ControllerManager | Self::Scheduler => "controlplane",
             Self::Etcd => "etcd",
             Self::Agent => "agent",
+            Self::Helm => "helm",
         };
         Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(name)
     }
@@ -149,6 +153,7 @@ impl Binary {
             Self::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
             Self::Etcd => "go.etcd.io/etcd/server/v3",
             Self::Agent => "github.com/buildkite/agent/v3",
+            Self::Helm => "helm.sh/helm/v4/cmd/helm",
         }
     }
 
@@ -166,7 +171,7 @@ impl Binary {
                     minor.unwrap_or_default(),
                 )
             }
-            Self::Etcd | Self::Agent => "-s -w".into(),
+            Self::Etcd | Self::Agent | Self::Helm => "-s -w".into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod burst;
 mod crowd;
+mod installing;
 mod outages;
 mod process;
 mod startup;
@@ -14,7 +15,8 @@ use crate::harness::Suite;
 
 /// All cases, the longest first.
 pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
-    vec![
+    let mut trials = installing::trials(suite);
+    trials.extend([
         suite.case(
             "an_outage_of_buildkite_costs_no_pod_and_is_over_when_it_is_over",
             outages::buildkite,
@@ -43,5 +45,6 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case_alone("no_namespace_means_all_namespaces", access::namespaces),
         suite.case("a_missing_right_is_named_and_then_noticed", access::rights),
         suite.case("a_token_is_shown_to_nobody", access::secrets),
-    ]
+    ]);
+    trials
 }

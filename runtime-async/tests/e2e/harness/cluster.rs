@@ -19,6 +19,8 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     kubelet: Kubelet,
     workloads: Arc<Workloads>,
+    port: String,
+    authority: String,
 }
 
 impl Cluster {
@@ -34,9 +36,12 @@ impl Cluster {
         let kubelet = Kubelet::start(plane.client(), options, workloads.clone())
             .await
             .expect("a kubelet");
+        let url = plane.url();
         Self {
             client: plane.client(),
             kubeconfig: plane.admin_kubeconfig().to_owned(),
+            port: url.rsplit(':').next().unwrap_or_default().to_owned(),
+            authority: plane.certificate_authority(),
             plane: Mutex::new(plane),
             kubelet,
             workloads,
@@ -53,10 +58,34 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// The port of the API server.
+    pub(super) fn port(&self) -> &str {
+        &self.port
+    }
+
+    /// The certificate that the API server's is signed with, PEM.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// A kubeconfig of a user who may do nothing until RBAC says so.
     pub(crate) async fn kubeconfig_of(&self, user: &str) -> PathBuf {
         let plane = self.plane.lock().await;
         plane.kubeconfig_for(user, None).expect("a kubeconfig")
+    }
+
+    /// A token of a service account, as a pod of its gets one.
+    pub(crate) async fn token_of(&self, namespace: &str, account: &str) -> String {
+        super::installed::token_of(&self.client, namespace, account).await
+    }
+
+    /// A kubeconfig of a service account.
+    pub(crate) async fn kubeconfig_of_account(&self, namespace: &str, account: &str) -> PathBuf {
+        let token = self.token_of(namespace, account).await;
+        let plane = self.plane.lock().await;
+        plane
+            .kubeconfig_with_token(&format!("{namespace}-{account}"), &token)
+            .expect("a kubeconfig")
     }
 
     /// Takes the API server down, which cuts every watch.

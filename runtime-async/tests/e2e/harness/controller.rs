@@ -1,7 +1,7 @@
 //! The controller as a process.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use buildscaler_simulator::buildkite::FakeBuildkite;
 use buildscaler_testbed::mortal;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -34,9 +34,9 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         // It is to die with the tests, even with killed ones.
-        let mut command = Command::from(mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler"))));
+        let mut command = mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler")));
         command
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
             .arg(format!("--buildkite-org={}", FakeBuildkite::ORGANIZATION))
@@ -48,10 +48,7 @@ impl Launch {
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", &self.buildkite)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stdin(Stdio::null());
         command
     }
 }
@@ -65,9 +62,12 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    pub(super) async fn start(launch: Launch) -> Arc<Self> {
+    /// Starts a command that is the controller, or becomes it.
+    pub(super) async fn spawn(command: Command) -> Arc<Self> {
+        let mut command = tokio::process::Command::from(command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         // From a thread of the runtime: the parent's death is that of the thread.
-        let spawned = tokio::spawn(async move { launch.command().spawn() }).await;
+        let spawned = tokio::spawn(async move { command.spawn() }).await;
         let mut process = spawned.expect("no panic").expect("the controller starts");
         let output = Arc::default();
         let out = process.stdout.take().expect("piped");

@@ -2,6 +2,8 @@
 
 mod cluster;
 mod controller;
+mod installed;
+pub(crate) mod manifests;
 mod pods;
 mod promises;
 mod suite;

@@ -8,6 +8,8 @@ use buildscaler_testbed::kubelet::{ExitStatus, PodContext, Process, Signals, Wor
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::installed::Installed;
+
 /// What a template asks to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Image {
@@ -37,6 +39,7 @@ impl Image {
 pub(super) struct Programs {
     pub(super) agent: Arc<Process>,
     pub(super) synthetic: Arc<Synthetic>,
+    pub(super) installed: Installed,
 }
 
 /// The workloads of all worlds, each with a Buildkite of its own.
@@ -59,6 +62,7 @@ impl Workload for Workloads {
         let is = |image: Image| pod.image == image.name();
         match programs {
             Some(programs) if is(Image::Agent) || is(Image::Fragile) => programs.agent.run(pod, signals),
+            Some(programs) if Installed::has(&pod.image) => programs.installed.clone().run(pod, signals).boxed(),
             Some(programs) if is(Image::Synthetic) => programs.synthetic.run(pod, signals),
             Some(_) | None => async move {
                 signals.terminated().await;

@@ -1,6 +1,6 @@
 //! A world: namespaces, a fake Buildkite, agents, and the controllers of one case.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::cluster::Cluster;
 use super::controller::{Controller, Launch};
+use super::installed::{Controllers, Installed};
 use super::pods::Pods;
 use super::template::Template;
 use super::workloads::Programs;
@@ -44,7 +45,7 @@ pub(crate) struct World {
     pub(crate) away: Realm,
     pub(super) buildkite: BuildkiteServer,
     pub(super) agent: Arc<Process>,
-    controllers: Mutex<Vec<Arc<Controller>>>,
+    controllers: Controllers,
 }
 
 impl World {
@@ -64,9 +65,11 @@ impl World {
         let buildkite = BuildkiteServer::start(fake).await.expect("a fake Buildkite");
         let agent = Process::new(&buildkite.agent_endpoint()).await.expect("the agent");
         let synthetic = Synthetic::at(buildkite.agent_endpoint()).expect("a synthetic agent");
+        let controllers = Controllers::default();
         let programs = Programs {
             agent: Arc::new(agent),
             synthetic: Arc::new(synthetic),
+            installed: Installed::new(&cluster, buildkite.url(), controllers.clone()),
         };
         let stem: String = case.replace('_', "-").chars().take(50).collect();
         let home = Realm::new(&cluster, format!("{stem}-home"), &programs).await;
@@ -77,7 +80,7 @@ impl World {
             away,
             buildkite,
             agent: programs.agent,
-            controllers: Mutex::default(),
+            controllers,
         }
     }
 
@@ -208,7 +211,7 @@ impl World {
 
     /// Starts a controller; it is ended with the case.
     pub(crate) async fn start(&self, launch: Launch) -> Arc<Controller> {
-        let controller = Controller::start(launch).await;
+        let controller = Controller::spawn(launch.command()).await;
         self.controllers().push(Arc::clone(&controller));
         controller
     }
@@ -216,6 +219,11 @@ impl World {
     /// Starts the controller of most cases.
     pub(crate) async fn start_default(&self) -> Arc<Controller> {
         self.start(self.launch()).await
+    }
+
+    /// The controllers so far, those in pods included, in the order of their start.
+    pub(crate) fn started(&self) -> Vec<Arc<Controller>> {
+        self.controllers().clone()
     }
 
     /// Shows how long something took.
@@ -229,7 +237,7 @@ impl World {
     }
 
     pub(super) fn controllers(&self) -> MutexGuard<'_, Vec<Arc<Controller>>> {
-        self.controllers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.controllers.all()
     }
 
     pub(super) fn realms(&self) -> [&Realm; 2] {

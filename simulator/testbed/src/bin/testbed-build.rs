@@ -8,7 +8,7 @@ use buildscaler_testbed::binaries::{Binary, Progress};
 #[expect(clippy::print_stderr, reason = "a build of minutes must show that it is alive")]
 fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    for binary in Binary::ALL {
+    for binary in Binary::ALL.into_iter().chain([Binary::Helm]) {
         let path = binary.ensure(&mut |progress| match progress {
             Progress::Present(_) => {}
             Progress::Building(it) => eprintln!("{}: building", it.file_name()),

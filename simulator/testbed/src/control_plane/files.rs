@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::certificates::{ADMINISTRATORS, Authority, Identity, SigningKeys};
@@ -56,6 +56,15 @@ impl Files {
     ) -> Result<PathBuf, TestbedError> {
         let identity = self.authority.client(user, group)?;
         let (certificate, key) = self.write_identity(name, &identity)?;
+        self.kubeconfig_of(
+            name,
+            port,
+            &json!({"client-certificate": certificate, "client-key": key}),
+        )
+    }
+
+    /// Writes a kubeconfig for whoever has these credentials, in the words of a kubeconfig.
+    pub(crate) fn kubeconfig_of(&self, name: &str, port: u16, credentials: &Value) -> Result<PathBuf, TestbedError> {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -64,8 +73,8 @@ impl Files {
                 "server": format!("https://127.0.0.1:{port}"),
                 "certificate-authority": self.path("ca.crt"),
             }}],
-            "users": [{"name": user, "user": {"client-certificate": certificate, "client-key": key}}],
-            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user}}],
+            "users": [{"name": name, "user": credentials}],
+            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": name}}],
         });
         self.write(&format!("{name}.kubeconfig"), &config.to_string())
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kube::Client;
+use serde_json::json;
 
 use crate::binaries::Binary;
 use crate::child::Child;
@@ -116,6 +117,15 @@ impl ControlPlane {
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf, TestbedError> {
         let name = format!("user-{}-{}", file_name(user), file_name(group.unwrap_or_default()));
         self.files.kubeconfig(&name, self.ports.api_server, user, group)
+    }
+
+    /// Writes a kubeconfig for whoever bears a token, such as a service account.
+    ///
+    /// The name is that of the file, and of nothing else.
+    pub fn kubeconfig_with_token(&self, name: &str, token: &str) -> Result<PathBuf, TestbedError> {
+        let name = format!("token-{}", file_name(name));
+        self.files
+            .kubeconfig_of(&name, self.ports.api_server, &json!({"token": token}))
     }
 
     /// Returns a client that is the user of [`ControlPlane::kubeconfig_for`].

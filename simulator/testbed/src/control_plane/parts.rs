@@ -79,7 +79,9 @@ pub(crate) fn api_server(program: &Path, files: &Files, ports: Ports, options: &
             &files.path("service-account.key"),
         ))
         .arg("--service-cluster-ip-range=10.0.0.0/24")
-        .arg("--endpoint-reconciler-type=none");
+        .arg("--endpoint-reconciler-type=none")
+        // As the installers of clusters have it; Pod Security decides instead.
+        .arg("--allow-privileged=true");
     if !options.service_account_admission {
         command.arg("--disable-admission-plugins=ServiceAccount");
     }

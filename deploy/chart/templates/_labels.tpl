@@ -1,0 +1,3 @@
+{{- define "buildscaler.labels" -}}
+app.kubernetes.io/name: {{ .Values.name | quote }}
+{{- end -}}
