@@ -4,14 +4,18 @@
 //! clairvoyant bound among them; it is shown as a table, as CSV, as JSON and on
 //! the page.
 
+mod contestant;
 mod figures;
+mod text;
 
 use std::collections::BTreeMap;
 
 use buildscaler_core::Queue;
 use serde::Serialize;
 
+pub use contestant::{Contestant, UnknownContestant, Variant};
 pub use figures::{Figures, Regret};
+pub use text::{csv, table};
 
 /// The outcome of scenarios × contestants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -59,6 +63,17 @@ pub enum Role {
     Rival,
     /// The clairvoyant bound: not a policy that anybody could run.
     Bound,
+}
+
+impl Role {
+    /// As it is written in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Rival => "rival",
+            Self::Bound => "bound",
+        }
+    }
 }
 
 impl Compared {
