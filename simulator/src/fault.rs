@@ -226,7 +226,7 @@ impl<S: Service> Faulty<S> {
     }
 }
 
-fn refuse(status: StatusCode) -> Response<Vec<u8>> {
+pub(crate) fn refuse(status: StatusCode) -> Response<Vec<u8>> {
     let mut response = Response::new(format!("<html><body><h1>{status}</h1></body></html>").into_bytes());
     *response.status_mut() = status;
     response
@@ -242,7 +242,7 @@ fn refuse(status: StatusCode) -> Response<Vec<u8>> {
 
 /// Leaves out the second half of the rows, of a bare array (Buildkite) or of
 /// `items` (Kubernetes).
-fn truncate(response: Response<Vec<u8>>, pages: Pages) -> Response<Vec<u8>> {
+pub(crate) fn truncate(response: Response<Vec<u8>>, pages: Pages) -> Response<Vec<u8>> {
     let (mut head, body) = response.into_parts();
     match pages {
         Pages::Linked => {}
@@ -263,7 +263,7 @@ fn truncate(response: Response<Vec<u8>>, pages: Pages) -> Response<Vec<u8>> {
     Response::from_parts(head, value.to_string().into_bytes())
 }
 
-fn garble(response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+pub(crate) fn garble(response: Response<Vec<u8>>) -> Response<Vec<u8>> {
     response.map(|body| {
         let half = body.len() / 2;
         let mut garbage = body.get(..half).unwrap_or_default().to_vec();

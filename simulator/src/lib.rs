@@ -12,5 +12,10 @@ pub mod import;
 pub mod kubernetes;
 pub mod loopback;
 pub mod measure;
+mod run;
 pub mod rivals;
 pub mod scenario;
+mod world;
+
+pub use run::{Fidelity, Keeper, Options, run};
+pub use world::Witness;

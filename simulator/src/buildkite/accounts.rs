@@ -5,6 +5,9 @@ use std::fmt;
 
 use buildscaler_core::Timestamp;
 
+/// The user whose token a new fake knows.
+pub(crate) const OWNER: &str = "scaler";
+
 /// A permission of an API access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -81,7 +84,7 @@ impl Accounts {
     /// agent token.
     pub(crate) fn new(access_token: &str, agent_token: &str) -> Self {
         let user = User {
-            name: "scaler".to_owned(),
+            name: OWNER.to_owned(),
             may_stop_agents: true,
             sees_pipelines: true,
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use buildscaler_core::{AgentId, BuildkiteJobId, Timestamp};
 
 use super::FakeBuildkite;
+use super::direct::News;
 use super::ids::{self, Kind};
 use super::lagging::Lagging;
 use super::model::{Agent, AgentState, JobState, Pause};
@@ -90,6 +91,7 @@ impl FakeBuildkite {
             heartbeat_at: now,
             last_finished_at: None,
             pause: None,
+            silent: false,
             holds: None,
             shown: Lagging::new(),
             idle_as: None,
@@ -259,6 +261,8 @@ impl FakeBuildkite {
         }
         agent.state = AgentState::Stopping;
         agent.stopped_at.get_or_insert(now);
+        self.tell(News::Stopping(id.clone()));
+        let agent = self.agent(id)?;
         let held = agent.holds.and_then(|held| self.jobs.get(&held));
         if let Some((sequence, build, state)) = held.map(|held| (held.sequence, held.build, held.state)) {
             match how {

@@ -3,6 +3,7 @@
 use buildscaler_core::{BuildkiteJobId, Timestamp};
 
 use super::FakeBuildkite;
+use super::direct::News;
 use super::ids::{self, Kind};
 use super::model::{Build, BuildState, BuildkiteJob, JobState};
 use super::spec::{BuildSpec, JobKind, JobSpec};
@@ -266,6 +267,10 @@ impl FakeBuildkite {
                 self.end_job(sequence, JobState::Canceled, now);
             }
             JobState::Accepted | JobState::Running => {
+                if let Some(agent) = found.agent.and_then(|agent| self.agents.get(&agent)) {
+                    let id = agent.id.clone();
+                    self.tell(News::Canceling(id));
+                }
                 self.note(sequence, event, now);
                 self.set_job_state(sequence, JobState::Canceling);
             }

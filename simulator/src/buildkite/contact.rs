@@ -31,6 +31,16 @@ impl FakeBuildkite {
         now
     }
 
+    /// Ends the implied heartbeats of an agent: its host is dead or cut off.
+    pub fn silence(&mut self, now: Timestamp, id: &AgentId) -> Result<(), Refusal> {
+        let now = self.advance(now);
+        let agent = self.agent_mut(id)?;
+        agent.silent = true;
+        agent.heartbeat_at = now;
+        self.settle_agent(id, now);
+        Ok(())
+    }
+
     /// Before when nothing happens by itself; none if nothing ever will.
     ///
     /// Advancing to it is worthwhile but need not show anything new: a sign of
@@ -47,7 +57,11 @@ impl FakeBuildkite {
     }
 
     fn due(&self, agent: &Agent) -> Timestamp {
-        let lost = self.sweep_after(agent.heartbeat_at.after(self.switches.lost_after));
+        let lost = if self.switches.heartbeats_implied && !agent.silent {
+            FAR
+        } else {
+            self.sweep_after(agent.heartbeat_at.after(self.switches.lost_after))
+        };
         agent.pause.as_ref().map_or(lost, |pause| pause.until.min(lost))
     }
 

@@ -1,10 +1,12 @@
 //! Which job goes to which agent.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use buildscaler_core::{Queue, Timestamp};
 
 use super::FakeBuildkite;
+use super::direct::News;
 use super::ids::{self, Kind};
 use super::model::{BuildkiteJob, JobState, Shown};
 use super::switches::Dispatch;
@@ -47,6 +49,10 @@ impl FakeBuildkite {
         self.queues.get(queue).is_some_and(|record| record.paused)
     }
 
+    pub(crate) fn has_paused_queues(&self) -> bool {
+        self.queues.values().any(|record| record.paused)
+    }
+
     /// Gives waiting jobs to idle agents, where that happens ahead of pings.
     pub(crate) fn dispatch(&mut self, now: Timestamp) {
         match self.switches.dispatch {
@@ -61,7 +67,8 @@ impl FakeBuildkite {
     }
 
     fn dispatch_queue(&mut self, queue: &Queue, now: Timestamp) {
-        if self.is_paused(queue) {
+        let nobody = self.idle.get(queue).is_none_or(BTreeSet::is_empty);
+        if nobody || self.is_paused(queue) {
             return;
         }
         let waiting: Vec<ReadyKey> = self.ready.get(queue).into_iter().flatten().copied().collect();
@@ -113,6 +120,7 @@ impl FakeBuildkite {
             found.agent = Some(agent);
         }
         self.agent_changed(agent, now);
+        self.tell(News::Assigned(id.clone()));
         self.note(sequence, LifeEvent::Assigned(id), now);
     }
 

@@ -12,6 +12,7 @@ mod agents;
 mod builds;
 mod call;
 mod contact;
+mod direct;
 mod dispatch;
 mod ids;
 mod lagging;
@@ -33,6 +34,8 @@ use http::{Request, Response};
 pub use accounts::{AccessToken, Accounts, Scope, User};
 pub use agents::{Ending, Ping, Stop};
 pub use builds::Created;
+pub use direct::News;
+pub(crate) use direct::{Allowance, Page};
 pub use model::{Agent, AgentState, Build, BuildState, BuildkiteJob, JobState, Pause};
 pub use observed::{Observations, Observed};
 pub use rate_limit::Limits;
@@ -76,6 +79,8 @@ pub struct FakeBuildkite {
     spent: RateLimits,
     truth: TruthLog,
     observed: Observations,
+    /// What agents do not know yet, if somebody wants to be told.
+    news: Option<Vec<News>>,
 }
 
 impl FakeBuildkite {
@@ -107,6 +112,7 @@ impl FakeBuildkite {
             spent: RateLimits::default(),
             truth: TruthLog::default(),
             observed: Observations::default(),
+            news: None,
         }
     }
 
@@ -177,6 +183,7 @@ impl FakeBuildkite {
                     queue: found.queue(),
                     runnable_at: found.runnable_at?,
                     started_at: found.started_at,
+                    over: found.state.is_over(),
                 })
             })
             .collect()

@@ -47,6 +47,7 @@ pub struct Agent {
     pub last_finished_at: Option<Timestamp>,
     /// Whether an operator paused it.
     pub pause: Option<Pause>,
+    pub(crate) silent: bool,
     pub(crate) holds: Option<u64>,
     pub(crate) shown: Lagging<Shown>,
     pub(crate) idle_as: Option<IdleKey>,
@@ -186,6 +187,11 @@ impl BuildkiteJob {
         queue.chain(self.spec.rules.iter().cloned()).collect()
     }
 
+    /// The agent that has or had it.
+    pub(crate) fn agent_id<'a>(&self, fake: &'a super::FakeBuildkite) -> Option<&'a AgentId> {
+        fake.agents.get(&self.agent?).map(|agent| &agent.id)
+    }
+
     /// Whether it counts against its concurrency group.
     pub(crate) fn takes_a_slot(&self) -> bool {
         self.state == JobState::Scheduled || self.state.is_held()
@@ -275,6 +281,13 @@ pub struct Build {
     pub finished_at: Option<Timestamp>,
     pub(crate) canceled: bool,
     pub(crate) jobs: Vec<u64>,
+}
+
+impl Build {
+    /// Its jobs; those that are over are of no use to a scaler and may be left out.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = u64> + '_ {
+        self.jobs.iter().copied()
+    }
 }
 
 /// `state` of a build.

@@ -121,6 +121,21 @@ impl Standings {
         Some(reply::json(StatusCode::TOO_MANY_REQUESTS, &body))
     }
 
+    /// Limit, requests left and seconds to the reset, of the user and of the
+    /// organization.
+    pub(crate) const fn read(self) -> ((u32, u32, u64), (u32, u32, u64)) {
+        (self.user.read(), self.organization.read())
+    }
+
+    /// The seconds to wait, if a limit is exceeded.
+    pub(crate) const fn wait(self) -> Option<u64> {
+        match (self.user.is_exceeded(), self.organization.is_exceeded()) {
+            (true, _) => Some(self.user.reset),
+            (false, true) => Some(self.organization.reset),
+            (false, false) => None,
+        }
+    }
+
     /// Puts both sets of headers on an answer.
     pub(crate) fn mark(self, headers: &mut HeaderMap) {
         const WARNING: HeaderValue = HeaderValue::from_static("You have exceeded your API rate limit.");
@@ -142,6 +157,10 @@ impl Standings {
 }
 
 impl Standing {
+    const fn read(self) -> (u32, u32, u64) {
+        (self.limit, self.remaining(), self.reset)
+    }
+
     const fn remaining(self) -> u32 {
         self.limit.saturating_sub(self.used)
     }

@@ -51,6 +51,12 @@ pub struct Switches {
     pub lost_after: Duration,
     /// How often lost agents are looked for.
     pub lost_sweep: Duration,
+    /// Whether agents count as alive until [`FakeBuildkite::silence`] says
+    /// otherwise, without sending heartbeats: thousands of them would be most
+    /// of a simulation.
+    ///
+    /// [`FakeBuildkite::silence`]: super::FakeBuildkite::silence
+    pub heartbeats_implied: bool,
 }
 
 impl Default for Switches {
@@ -75,6 +81,7 @@ impl Default for Switches {
             job_status_interval: Duration::from_secs(10),
             lost_after: Duration::from_secs(180),
             lost_sweep: Duration::from_secs(60),
+            heartbeats_implied: false,
         }
     }
 }

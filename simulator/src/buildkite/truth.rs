@@ -58,6 +58,8 @@ pub struct Wait {
     pub runnable_at: Timestamp,
     /// When it started; none if it has not.
     pub started_at: Option<Timestamp>,
+    /// Whether nothing will happen to it any more.
+    pub over: bool,
 }
 
 impl Wait {

@@ -193,6 +193,12 @@ impl FakeKubernetes {
         self.store.scan(resource, namespace).map(|(_, object)| object)
     }
 
+    /// Draws the uid that the next object would have had, for somebody who
+    /// keeps pods elsewhere.
+    pub(crate) fn next_uid(&mut self) -> String {
+        self.identities.uid()
+    }
+
     /// The version of the newest write.
     pub const fn version(&self) -> u64 {
         self.store.version()

@@ -1,5 +1,7 @@
 //! What is measured of a run: waits, pods and their cost, requests.
 
+mod unmet;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,8 +32,10 @@ pub struct Summary {
 pub struct QueueSummary {
     /// Jobs that became dispatchable.
     pub jobs: u64,
-    /// Of them, those that ended.
+    /// Of them, those that an agent has run to their end, good or bad.
     pub finished: u64,
+    /// Of them, those that no agent has begun.
+    pub unstarted: u64,
     /// Builds' jobs cut off by whoever keeps the fleet. Zero, for ours.
     pub interrupted: u64,
     /// Jobs cut off by the world itself: a lost node, a killed pod.

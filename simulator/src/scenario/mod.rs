@@ -102,4 +102,11 @@ impl Scenario {
             .map(|step| step.queue.as_deref().unwrap_or(labels::DEFAULT_QUEUE));
         first.chain(later.map(TemplateSpec::queue)).chain(asked).collect()
     }
+
+    /// When it begins, if it says so in a way that can be read.
+    pub fn starts_at(&self) -> Option<buildscaler_core::Timestamp> {
+        let text = self.starts.as_deref()?;
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(buildscaler_core::Timestamp::from_millis(time.as_millisecond()))
+    }
 }

@@ -159,6 +159,9 @@ pub struct Replies {
     pub buildkite: Range,
     /// Requests to Kubernetes.
     pub kubernetes: Range,
+    /// How long after a change a watch of Kubernetes shows it, with all others
+    /// until then; none (`null`) if the controller lists only.
+    pub watch: Option<Span>,
 }
 
 impl Default for Replies {
@@ -166,6 +169,7 @@ impl Default for Replies {
         Self {
             buildkite: Range::millis(200),
             kubernetes: Range::millis(20),
+            watch: Some(Span::millis(100)),
         }
     }
 }

@@ -20,19 +20,9 @@ use super::render::AgentRow;
 impl FakeBuildkite {
     /// Connected and stopping agents, as they were `agent_list_lag` ago.
     pub(super) fn list_agents(&mut self, call: &Call<'_>, user: &User, now: Timestamp) -> Response<Vec<u8>> {
-        let seen_at = now.before(self.switches.agent_list_lag);
-        let agents = &self.agents;
-        let shown = |sequence: &u64| {
-            let agent = agents.get(sequence)?;
-            Some((agent, *agent.shown.at(seen_at)?))
-        };
-        self.present.retain(|sequence| {
-            let seen = shown(sequence).is_some_and(|(_, shown)| shown.state.is_listed());
-            seen || agents.get(sequence).is_some_and(|agent| agent.state.is_listed())
-        });
-        let listed = self.present.iter().filter_map(shown);
-        let listed = listed.filter(|(agent, shown)| shown.state.is_listed() && self.is_asked_for(agent, call));
-        let mut rows: Vec<(&Agent, Shown)> = listed.collect();
+        self.forget_absent(now);
+        let mut rows = self.listed(now);
+        rows.retain(|(agent, _)| self.is_asked_for(agent, call));
         match self.switches.agent_order {
             AgentOrder::NewestFirst => rows.reverse(),
             AgentOrder::OldestFirst => {}
@@ -41,6 +31,25 @@ impl FakeBuildkite {
         Page::of(call).answer(&rows, call, |(agent, shown)| {
             self.agent_row(agent, *shown, user, call).render()
         })
+    }
+
+    /// Forgets agents that the list shows neither now nor later.
+    pub(crate) fn forget_absent(&mut self, now: Timestamp) {
+        let seen_at = now.before(self.switches.agent_list_lag);
+        let agents = &self.agents;
+        self.present.retain(|sequence| {
+            agents.get(sequence).is_some_and(|agent| {
+                agent.state.is_listed() || agent.shown.at(seen_at).is_some_and(|shown| shown.state.is_listed())
+            })
+        });
+    }
+
+    /// The agents that the list shows and how it shows them, the oldest first.
+    pub(crate) fn listed(&self, now: Timestamp) -> Vec<(&Agent, Shown)> {
+        let seen_at = now.before(self.switches.agent_list_lag);
+        let present = self.present.iter().filter_map(|sequence| self.agents.get(sequence));
+        let shown = present.filter_map(|agent| Some((agent, *agent.shown.at(seen_at)?)));
+        shown.filter(|(_, shown)| shown.state.is_listed()).collect()
     }
 
     pub(super) fn show_agent(&self, call: &Call<'_>, id: &str, user: &User) -> Response<Vec<u8>> {

@@ -1,0 +1,249 @@
+//! Our controller in the world: what it learns, what it sends, and when.
+
+use std::time::Duration;
+
+use buildscaler_core::{Controller, Finding, FindingChange, Input, Reason, Timestamp};
+
+use super::fidelity::Fidelity;
+use super::{Happening, World};
+
+/// A controller that runs.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    controller: Controller,
+    /// Tells this run of it from those before a crash.
+    run: u32,
+    /// Tells the wake that it wants from those it wanted before.
+    wake: u32,
+    /// Whether what a watch saw is on its way to it.
+    told_of_change: bool,
+}
+
+/// One command on its way, and whose it is.
+#[derive(Debug)]
+pub(super) struct Talking<T> {
+    which: u8,
+    run: u32,
+    reason: Reason,
+    talk: T,
+    /// The second half of the way, which the answer takes.
+    back: Duration,
+}
+
+impl<F: Fidelity> World<'_, F> {
+    pub(super) fn start_keeper(&mut self, which: u8) {
+        let settings = &self.scenario.controller;
+        let config = settings.config(&self.scenario.world.buildkite);
+        self.runs += 1;
+        self.keepers[which as usize] = Some(Keeper {
+            controller: Controller::new(config),
+            run: self.runs,
+            wake: 0,
+            told_of_change: false,
+        });
+        self.story.line(self.now, || match which {
+            0 => "controller starts".to_owned(),
+            _ => "second controller starts".to_owned(),
+        });
+        self.wake_keeper_now(which);
+    }
+
+    /// Kills a controller. Requests that it has sent arrive all the same.
+    pub(super) fn stop_keeper(&mut self, which: u8) {
+        if self.keepers[which as usize].take().is_some() {
+            self.story.line(self.now, || match which {
+                0 => "controller is killed".to_owned(),
+                _ => "second controller is killed".to_owned(),
+            });
+        }
+    }
+
+    pub(super) fn wake_keeper_now(&mut self, which: u8) {
+        if let Some(keeper) = &mut self.keepers[which as usize] {
+            keeper.wake += 1;
+            self.agenda
+                .put(self.now, Happening::KeeperWakes(which, keeper.run, keeper.wake));
+        }
+    }
+
+    pub(super) fn keeper_wakes(&mut self, which: u8, run: u32, wake: u32) {
+        let due = self.keepers[which as usize]
+            .as_ref()
+            .is_some_and(|keeper| keeper.run == run && keeper.wake == wake);
+        if due {
+            self.step(which, Input::Tick);
+        }
+    }
+
+    /// Tells whoever watches Kubernetes that something has changed, soon.
+    pub(super) fn announce_change(&mut self) {
+        if !std::mem::take(&mut self.cluster_changed) {
+            return;
+        }
+        let Some(lag) = self.scenario.world.replies.watch else { return };
+        for which in 0..2_u8 {
+            if let Some(keeper) = &mut self.keepers[which as usize]
+                && !std::mem::replace(&mut keeper.told_of_change, true)
+            {
+                let run = keeper.run;
+                self.agenda.put(self.now.after(lag.0), Happening::WatchShows(which, run));
+            }
+        }
+    }
+
+    pub(super) fn watch_shows(&mut self, which: u8, run: u32) {
+        let Some(keeper) = self.keepers[which as usize].as_mut().filter(|keeper| keeper.run == run) else {
+            return;
+        };
+        keeper.told_of_change = false;
+        if self.outside.faults.watch_is_broken(self.now) {
+            return;
+        }
+        let clock = self.clock();
+        if let Some(view) = self.fidelity.watched(clock) {
+            self.step(which, Input::Cluster { id: None, view });
+        }
+    }
+
+    /// The time by the controllers' clock.
+    fn clock(&self) -> Timestamp {
+        Timestamp::from_millis(self.now.as_millis().saturating_add(self.skew))
+    }
+
+    fn step(&mut self, which: u8, input: Input) {
+        let clock = self.clock();
+        let Some(keeper) = &mut self.keepers[which as usize] else {
+            return;
+        };
+        let (run, skew) = (keeper.run, self.skew);
+        if let Some(witness) = &mut self.witness {
+            witness.input(which, clock, &input);
+        }
+        let step = keeper.controller.step(clock, input);
+        if let Some(witness) = &mut self.witness {
+            witness.step(which, &step);
+        }
+        self.tally.steps += 1;
+        keeper.wake += 1;
+        let wake_at = Timestamp::from_millis(step.wake.at.as_millis().saturating_sub(skew)).max(self.now);
+        self.agenda
+            .put(wake_at, Happening::KeeperWakes(which, run, keeper.wake));
+        for change in &step.findings {
+            self.tell_finding(change);
+        }
+        for command in step.commands {
+            self.tally.reasons.insert(command.reason);
+            let talking = Talking {
+                which,
+                run,
+                reason: command.reason,
+                talk: self.fidelity.begin(command, clock),
+                back: Duration::ZERO,
+            };
+            let slot = self.talks.put(talking);
+            self.send(slot);
+        }
+    }
+
+    fn tell_finding(&mut self, change: &FindingChange) {
+        let (verb, Finding { kind, subject, .. }) = match change {
+            FindingChange::Raised(finding) => {
+                self.tally.findings.insert(finding.kind);
+                ("finding", finding)
+            }
+            FindingChange::Cleared(finding) => ("mended", finding),
+        };
+        self.story
+            .line(self.now, || format!("{verb}: {} {subject}", kind.as_str()));
+    }
+
+    /// Sends a command's next request on its way, or ends the command.
+    fn send(&mut self, slot: u32) {
+        let clock = self.clock();
+        let Some(talking) = self.talks.at(slot) else { return };
+        let Some(buildkite) = self.fidelity.send(&mut talking.talk, clock) else {
+            let Some(talking) = self.talks.take(slot) else { return };
+            let input = F::finish(talking.talk, clock);
+            return self.step(talking.which, input);
+        };
+        let replies = &self.scenario.world.replies;
+        let length = self
+            .dice
+            .length(if buildkite { replies.buildkite } else { replies.kubernetes });
+        talking.back = length / 2;
+        let there = length.saturating_sub(talking.back);
+        self.agenda.put(self.now.after(there), Happening::Arrives(slot));
+    }
+
+    /// A request arrives.
+    pub(super) fn arrives(&mut self, slot: u32) {
+        let Some(talking) = self.talks.at(slot) else { return };
+        self.cause = Some(talking.reason);
+        let passage = self.fidelity.serve(&mut talking.talk, &mut self.outside, self.now);
+        let back = self.now.after(talking.back).after(passage.late);
+        self.agenda.put(back, Happening::Answered(slot));
+        self.follow_effects();
+        self.tell_stops();
+        self.cause = None;
+    }
+
+    /// Its answer arrives, if anybody is there to hear it.
+    pub(super) fn answered(&mut self, slot: u32) {
+        let clock = self.clock();
+        let Some(talking) = self.talks.at(slot) else { return };
+        let listens = self.keepers[talking.which as usize]
+            .as_ref()
+            .is_some_and(|keeper| keeper.run == talking.run);
+        if !listens {
+            self.talks.take(slot);
+            return;
+        }
+        self.fidelity.absorb(&mut talking.talk, clock);
+        self.send(slot);
+    }
+}
+
+/// Sees what controllers learn and decide.
+pub trait Witness {
+    /// A controller is about to learn this.
+    fn input(&mut self, controller: u8, clock: Timestamp, input: &Input);
+    /// This is what it made of it.
+    fn step(&mut self, controller: u8, step: &buildscaler_core::Step);
+}
+
+/// Things in numbered places that are used again.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    slots: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Slots<T> {
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, thing: T) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = Some(thing);
+            return slot;
+        }
+        self.slots.push(Some(thing));
+        u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn at(&mut self, slot: u32) -> Option<&mut T> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    fn take(&mut self, slot: u32) -> Option<T> {
+        let thing = self.slots.get_mut(slot as usize)?.take();
+        if thing.is_some() {
+            self.free.push(slot);
+        }
+        thing
+    }
+}
