@@ -12,8 +12,8 @@ pub mod import;
 pub mod kubernetes;
 pub mod loopback;
 pub mod measure;
-mod run;
 pub mod rivals;
+mod run;
 pub mod scenario;
 mod world;
 

@@ -157,9 +157,8 @@ impl FakeBuildkite {
             return false;
         }
         let jobs = build.jobs.iter().filter_map(|sequence| self.jobs.get(sequence));
-        let mut alive = jobs.filter(|found| {
-            found.retried_in.is_none() && found.spec.kind == JobKind::Script && !found.state.is_over()
-        });
+        let mut alive = jobs
+            .filter(|found| found.retried_in.is_none() && found.spec.kind == JobKind::Script && !found.state.is_over());
         let mut any = false;
         alive.all(|found| {
             any = true;
@@ -255,7 +254,9 @@ impl FakeBuildkite {
     pub(crate) fn demand(&self) -> BTreeMap<Queue, Demand> {
         let mut demand: BTreeMap<Queue, Demand> = BTreeMap::new();
         let open = self.open.iter().filter_map(|number| self.builds.get(number));
-        let jobs = open.flat_map(Build::unfinished).filter_map(|sequence| self.jobs.get(&sequence));
+        let jobs = open
+            .flat_map(Build::unfinished)
+            .filter_map(|sequence| self.jobs.get(&sequence));
         for found in jobs.filter(|found| found.spec.kind == JobKind::Script) {
             let queue = demand.entry(found.queue()).or_default();
             match found.state {

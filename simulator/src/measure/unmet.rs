@@ -19,12 +19,25 @@ impl Expectations {
         let mut unmet = Vec::new();
         let total = &summary.total;
         if total.interrupted > 0 {
-            unmet.push(format!("{} jobs were interrupted by scaling; none may be", total.interrupted));
+            unmet.push(format!(
+                "{} jobs were interrupted by scaling; none may be",
+                total.interrupted
+            ));
         }
         let allowed = self.interrupted_by_the_world_at_most.unwrap_or(u64::MAX);
-        at_most(&mut unmet, "jobs interrupted by the world", total.interrupted_by_the_world, Some(allowed));
+        at_most(
+            &mut unmet,
+            "jobs interrupted by the world",
+            total.interrupted_by_the_world,
+            Some(allowed),
+        );
         exactly(&mut unmet, "jobs finished", total.finished, self.finished);
-        exactly(&mut unmet, "jobs waiting at the end", total.unstarted, self.waiting_at_end);
+        exactly(
+            &mut unmet,
+            "jobs waiting at the end",
+            total.unstarted,
+            self.waiting_at_end,
+        );
         exactly(&mut unmet, "pods at the end", total.pods_at_end, self.pods_at_end);
         let created = total.pods_created;
         if self.pods_created_at_least.is_some_and(|least| created < least) {
@@ -32,7 +45,12 @@ impl Expectations {
             unmet.push(format!("pods created: {created}, expected at least {least}"));
         }
         at_most(&mut unmet, "pods created", created, self.pods_created_at_most);
-        at_most(&mut unmet, "pods at once", total.pods_at_once, self.pods_at_once_at_most);
+        at_most(
+            &mut unmet,
+            "pods at once",
+            total.pods_at_once,
+            self.pods_at_once_at_most,
+        );
         unmet.extend(self.waits.iter().filter_map(|wait| too_long(wait, summary)));
         for kind in &self.findings {
             if !findings.iter().any(|found| found.as_str() == kind) {
@@ -68,7 +86,15 @@ fn too_long(wait: &WaitExpectation, summary: &Summary) -> Option<String> {
     });
     let longest: Duration = of_queue.unwrap_or(&summary.total).wait(100);
     (longest > wait.at_most.0).then(|| {
-        let whose = wait.queue.as_deref().map(|queue| format!(" of {queue}")).unwrap_or_default();
-        format!("the longest wait{whose}: {}, expected at most {}", Span(longest), wait.at_most)
+        let whose = wait
+            .queue
+            .as_deref()
+            .map(|queue| format!(" of {queue}"))
+            .unwrap_or_default();
+        format!(
+            "the longest wait{whose}: {}, expected at most {}",
+            Span(longest),
+            wait.at_most
+        )
     })
 }

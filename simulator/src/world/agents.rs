@@ -32,8 +32,7 @@ impl<F: Fidelity> World<'_, F> {
             return self.pod_exited(number, false);
         }
         life.enter(Phase::Idle, self.now);
-        self.story
-            .line(self.now, || format!("agent {} connected", life.alias));
+        self.story.line(self.now, || format!("agent {} connected", life.alias));
         self.tally.agent_connected(&life.queue);
         self.wait_for_work(number);
         self.ping(number);
@@ -44,7 +43,8 @@ impl<F: Fidelity> World<'_, F> {
         let life = &self.lives[number as usize];
         if let Stay::UntilIdle(length) = life.settings.stay {
             let turn = life.turn;
-            self.agenda.put(self.now.after(length), Happening::IdleOver(number, turn));
+            self.agenda
+                .put(self.now.after(length), Happening::IdleOver(number, turn));
         }
     }
 
@@ -74,7 +74,8 @@ impl<F: Fidelity> World<'_, F> {
         let life = &mut self.lives[number as usize];
         life.enter(Phase::Busy, self.now);
         self.tally.agent_busy(&life.queue);
-        self.agenda.put(self.now.after(length), Happening::CommandEnds(number, life.turn));
+        self.agenda
+            .put(self.now.after(length), Happening::CommandEnds(number, life.turn));
     }
 
     /// The command of a busy agent has ended by itself.
@@ -125,7 +126,10 @@ impl<F: Fidelity> World<'_, F> {
     pub(super) fn idle_over(&mut self, number: PodNumber) {
         self.ping(number);
         let life = &self.lives[number as usize];
-        let paused = life.agent.as_ref().and_then(|agent| self.outside.buildkite.agent_of(agent));
+        let paused = life
+            .agent
+            .as_ref()
+            .and_then(|agent| self.outside.buildkite.agent_of(agent));
         if life.phase == Phase::Idle && paused.is_none_or(|agent| agent.pause.is_none()) {
             self.story
                 .line(self.now, || format!("agent {} leaves: idle for too long", life.alias));
@@ -170,7 +174,9 @@ impl<F: Fidelity> World<'_, F> {
         while self.outside.buildkite.has_news() {
             for news in self.outside.buildkite.take_news() {
                 let (News::Assigned(agent) | News::Stopping(agent) | News::Canceling(agent)) = &news;
-                let Some(number) = self.by_agent.get(agent).copied() else { continue };
+                let Some(number) = self.by_agent.get(agent).copied() else {
+                    continue;
+                };
                 let life = &self.lives[number as usize];
                 match (news, life.phase) {
                     (News::Assigned(_) | News::Stopping(_), Phase::Idle) => {

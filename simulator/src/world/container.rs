@@ -43,15 +43,16 @@ impl AgentSettings {
                 Some(seconds) => Stay::UntilIdle(Duration::from_secs(seconds)),
             },
             image: container["image"].as_str().unwrap_or_default().to_owned(),
-            grace: Duration::from_secs(
-                spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(DEFAULT_GRACE),
-            ),
+            grace: Duration::from_secs(spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(DEFAULT_GRACE)),
         }
     }
 
     /// The tags with the pod's uid in them.
     pub(crate) fn tags_of(&self, uid: &Uid) -> Vec<String> {
         let reference = format!("$({})", labels::POD_UID_VARIABLE);
-        self.tags.iter().map(|tag| tag.replace(&reference, uid.as_str())).collect()
+        self.tags
+            .iter()
+            .map(|tag| tag.replace(&reference, uid.as_str()))
+            .collect()
     }
 }

@@ -15,7 +15,7 @@ use buildscaler_core::{
 use super::container::AgentSettings;
 use super::fidelity::{Effect, Fidelity, NAMESPACE, Outside, Passage, PodRef, Told};
 use super::manifest::job_manifest;
-use crate::kubernetes::{Controllers, DeleteOptions, FakeKubernetes, Resource, Settings};
+use crate::kubernetes::{Controllers, DeleteOptions, FakeKubernetes, Propagation, Resource, Settings};
 use crate::scenario::TemplateSpec;
 use talk::Seen;
 pub(crate) use talk::Talk;
@@ -76,7 +76,10 @@ impl Fidelity for Domain {
     }
 
     fn delete_template(&mut self, now: Timestamp, name: &str) {
-        let options = DeleteOptions::default();
+        let options = DeleteOptions {
+            propagation: Some(Propagation::Background),
+            ..DeleteOptions::default()
+        };
         drop(self.jobs.delete(now, Resource::Jobs, NAMESPACE, name, &options));
         self.templates.remove(name);
     }
@@ -91,7 +94,9 @@ impl Fidelity for Domain {
     }
 
     fn tell(&mut self, _now: Timestamp, pod: PodRef<'_>, told: Told) {
-        let Some(held) = self.pods.get_mut(pod.name) else { return };
+        let Some(held) = self.pods.get_mut(pod.name) else {
+            return;
+        };
         let pod = Arc::make_mut(&mut held.pod);
         match told {
             Told::Unschedulable => pod.trouble = Some("Unschedulable".into()),
@@ -105,7 +110,10 @@ impl Fidelity for Domain {
     }
 
     fn delete_pod(&mut self, _now: Timestamp, pod: PodRef<'_>) -> bool {
-        matches!(self.delete(pod.name, pod.uid, None), Ok(Effect::Deleted { gone: true, .. }))
+        matches!(
+            self.delete(pod.name, pod.uid, None),
+            Ok(Effect::Deleted { gone: true, .. })
+        )
     }
 
     fn remove_pod(&mut self, _now: Timestamp, pod: PodRef<'_>) {

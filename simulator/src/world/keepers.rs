@@ -80,13 +80,16 @@ impl<F: Fidelity> World<'_, F> {
         if !std::mem::take(&mut self.cluster_changed) {
             return;
         }
-        let Some(lag) = self.scenario.world.replies.watch else { return };
+        let Some(lag) = self.scenario.world.replies.watch else {
+            return;
+        };
         for which in 0..2_u8 {
             if let Some(keeper) = &mut self.keepers[which as usize]
                 && !std::mem::replace(&mut keeper.told_of_change, true)
             {
                 let run = keeper.run;
-                self.agenda.put(self.now.after(lag.0), Happening::WatchShows(which, run));
+                self.agenda
+                    .put(self.now.after(lag.0), Happening::WatchShows(which, run));
             }
         }
     }
@@ -167,9 +170,11 @@ impl<F: Fidelity> World<'_, F> {
             return self.step(talking.which, input);
         };
         let replies = &self.scenario.world.replies;
-        let length = self
-            .dice
-            .length(if buildkite { replies.buildkite } else { replies.kubernetes });
+        let length = self.dice.length(if buildkite {
+            replies.buildkite
+        } else {
+            replies.kubernetes
+        });
         talking.back = length / 2;
         let there = length.saturating_sub(talking.back);
         self.agenda.put(self.now.after(there), Happening::Arrives(slot));

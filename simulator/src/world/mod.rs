@@ -142,10 +142,10 @@ impl<'a, F: Fidelity> World<'a, F> {
             ..Limits::default()
         };
         buildkite.follow();
-        let repeats = scenario.timeline.iter().any(|moment| match &moment.event {
-            Event::Fault(spec) => spec.with == FaultKind::Stale,
-            _ => false,
-        });
+        let repeats = scenario
+            .timeline
+            .iter()
+            .any(|moment| matches!(&moment.event, Event::Fault(spec) if spec.with == FaultKind::Stale));
         Self {
             scenario,
             began,

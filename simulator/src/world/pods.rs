@@ -65,7 +65,8 @@ impl<F: Fidelity> World<'_, F> {
             doom: None,
             removed: false,
         });
-        self.agenda.put(self.now.after(fate.scheduling), Happening::Schedule(number));
+        self.agenda
+            .put(self.now.after(fate.scheduling), Happening::Schedule(number));
     }
 
     /// The scheduler finds a node for the pod, or not.
@@ -75,7 +76,8 @@ impl<F: Fidelity> World<'_, F> {
             return;
         }
         let Some(node) = self.nodes.place() else {
-            self.story.line(self.now, || format!("pod {} fits on no node", life.alias));
+            self.story
+                .line(self.now, || format!("pod {} fits on no node", life.alias));
             self.fidelity.tell(self.now, life.as_ref(), Told::Unschedulable);
             self.cluster_changed = true;
             self.nodes.waiting.push_back(number);
@@ -117,7 +119,9 @@ impl<F: Fidelity> World<'_, F> {
     /// Tries again with the pods that fitted nowhere.
     pub(super) fn schedule_waiting(&mut self) {
         for _ in 0..self.nodes.waiting.len() {
-            let Some(number) = self.nodes.waiting.pop_front() else { break };
+            let Some(number) = self.nodes.waiting.pop_front() else {
+                break;
+            };
             let life = &self.lives[number as usize];
             if life.phase != Phase::Pending || life.removed {
                 continue;
@@ -192,7 +196,8 @@ impl<F: Fidelity> World<'_, F> {
         if life.removed || !life.is_alive() || life.kill_at.is_none_or(|at| self.now < at) {
             return;
         }
-        self.story.line(self.now, || format!("pod {} killed: its grace is over", life.alias));
+        self.story
+            .line(self.now, || format!("pod {} killed: its grace is over", life.alias));
         self.agent_dies(number);
         self.pod_exited(number, false);
     }

@@ -72,7 +72,10 @@ impl<F: Fidelity> World<'_, F> {
             return Condition::Leaving;
         }
         let stopping = || {
-            let agent = life.agent.as_ref().and_then(|agent| self.outside.buildkite.agent_of(agent));
+            let agent = life
+                .agent
+                .as_ref()
+                .and_then(|agent| self.outside.buildkite.agent_of(agent));
             agent.is_some_and(|agent| agent.stopped_at.is_some())
         };
         match life.phase {
@@ -80,7 +83,12 @@ impl<F: Fidelity> World<'_, F> {
             Phase::Pulling | Phase::Starting => Condition::Starting,
             Phase::Idle if stopping() => Condition::Leaving,
             // What was assigned counts, though the agent does not know yet.
-            Phase::Idle if life.agent.as_ref().is_some_and(|agent| self.outside.buildkite.held_by(agent).is_some()) => {
+            Phase::Idle
+                if life
+                    .agent
+                    .as_ref()
+                    .is_some_and(|agent| self.outside.buildkite.held_by(agent).is_some()) =>
+            {
                 Condition::Busy
             }
             Phase::Idle => Condition::Idle,
@@ -91,12 +99,15 @@ impl<F: Fidelity> World<'_, F> {
 
     fn ceiling(&self, queue: &Queue, spec: &TemplateSpec) -> u32 {
         let settings = &self.scenario.controller;
-        let own = spec.annotations.get("max-active-builds").and_then(|text| text.parse().ok());
+        let own = spec
+            .annotations
+            .get("max-active-builds")
+            .and_then(|text| text.parse().ok());
         let of_queue = own.or(settings.max_active_builds).unwrap_or(u32::MAX);
         let others = self.tally.pods().saturating_sub(self.tally.pods_of(queue));
-        let of_fleet = settings
-            .max_pods
-            .map_or(u32::MAX, |most| most.saturating_sub(u32::try_from(others).unwrap_or(u32::MAX)));
+        let of_fleet = settings.max_pods.map_or(u32::MAX, |most| {
+            most.saturating_sub(u32::try_from(others).unwrap_or(u32::MAX))
+        });
         of_queue.min(of_fleet)
     }
 

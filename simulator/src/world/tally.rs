@@ -124,9 +124,9 @@ impl Tally {
                 pods: u32::try_from(count.pods).unwrap_or(u32::MAX),
                 agents: count.agents,
                 idle: count.agents.saturating_sub(count.busy),
-                longest_wait_ms: wanted
-                    .oldest
-                    .map_or(0, |oldest| u64::try_from(now.since(oldest).as_millis()).unwrap_or(u64::MAX)),
+                longest_wait_ms: wanted.oldest.map_or(0, |oldest| {
+                    u64::try_from(now.since(oldest).as_millis()).unwrap_or(u64::MAX)
+                }),
             });
         }
     }

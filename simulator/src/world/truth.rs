@@ -52,9 +52,13 @@ impl<F: Fidelity> World<'_, F> {
     /// Whose doing it was: the world's, if it ended the pod, else whoever
     /// keeps the fleet.
     fn book_interruption(&mut self, fact: &Fact) {
-        let Some(found) = self.outside.buildkite.job_of(&fact.id) else { return };
+        let Some(found) = self.outside.buildkite.job_of(&fact.id) else {
+            return;
+        };
         let queue = found.queue();
-        let pod = found.agent_id(&self.outside.buildkite).and_then(|agent| self.by_agent.get(agent));
+        let pod = found
+            .agent_id(&self.outside.buildkite)
+            .and_then(|agent| self.by_agent.get(agent));
         let doom = pod.and_then(|number| self.lives[*number as usize].doom);
         self.tally.interrupted(&queue, doom == Some(Doom::World));
     }

@@ -79,8 +79,9 @@ impl<F: Fidelity> World<'_, F> {
         }
         self.fidelity.create_template(self.now, spec);
         let what = if known.is_some() { "replaced" } else { "applied" };
-        self.story
-            .line(self.now, || format!("template {} {what} (queue {queue}, image {})", spec.name, spec.image));
+        self.story.line(self.now, || {
+            format!("template {} {what} (queue {queue}, image {})", spec.name, spec.image)
+        });
         match spec.image_pull {
             Some(pull) => self.pulls.insert(queue, pull),
             None => self.pulls.remove(&queue),
@@ -156,8 +157,9 @@ impl<F: Fidelity> World<'_, F> {
 
     fn shift_clock(&mut self, span: Span, sign: i64) {
         let direction = if sign > 0 { "ahead" } else { "back" };
-        self.story
-            .line(self.now, || format!("the controller's clock jumps {direction} by {span}"));
+        self.story.line(self.now, || {
+            format!("the controller's clock jumps {direction} by {span}")
+        });
         let millis = i64::try_from(span.0.as_millis()).unwrap_or(i64::MAX);
         self.skew = self.skew.saturating_add(millis.saturating_mul(sign));
         for which in 0..2 {
@@ -198,7 +200,11 @@ fn job_specs(steps: &[Step]) -> Vec<JobSpec> {
                 spec = spec.after(place);
             }
         }
-        let copies = if step.kind == StepKind::Command { step.parallelism } else { 1 };
+        let copies = if step.kind == StepKind::Command {
+            step.parallelism
+        } else {
+            1
+        };
         specs.extend(std::iter::repeat_n(spec, copies as usize));
         places.push(first..specs.len());
     }

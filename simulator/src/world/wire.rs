@@ -51,7 +51,10 @@ impl Fidelity for Wire {
     }
 
     fn create_template(&mut self, now: Timestamp, spec: &TemplateSpec) {
-        drop(self.kubernetes.create(now, Resource::Jobs, NAMESPACE, job_manifest(spec)));
+        drop(
+            self.kubernetes
+                .create(now, Resource::Jobs, NAMESPACE, job_manifest(spec)),
+        );
     }
 
     fn delete_template(&mut self, now: Timestamp, name: &str) {
@@ -86,7 +89,10 @@ impl Fidelity for Wire {
 
     fn delete_pod(&mut self, now: Timestamp, pod: PodRef<'_>) -> bool {
         let options = DeleteOptions::default();
-        drop(self.kubernetes.delete(now, Resource::Pods, NAMESPACE, pod.name, &options));
+        drop(
+            self.kubernetes
+                .delete(now, Resource::Pods, NAMESPACE, pod.name, &options),
+        );
         self.kubernetes.object(Resource::Pods, NAMESPACE, pod.name).is_none()
     }
 
@@ -96,7 +102,10 @@ impl Fidelity for Wire {
             uid: Some(pod.uid.to_string()),
             ..DeleteOptions::default()
         };
-        drop(self.kubernetes.delete(now, Resource::Pods, NAMESPACE, pod.name, &options));
+        drop(
+            self.kubernetes
+                .delete(now, Resource::Pods, NAMESPACE, pod.name, &options),
+        );
     }
 
     fn watched(&mut self, now: Timestamp) -> Option<ClusterView> {
@@ -200,9 +209,7 @@ impl Wire {
             Some(FaultKind::Delay(span)) => (Ok(fresh), span.0),
             Some(FaultKind::Garbled) => (Ok(fault::garble(fresh)), Duration::ZERO),
             Some(FaultKind::Truncated) if is_read => (Ok(fault::truncate(fresh, Pages::Linked)), Duration::ZERO),
-            Some(FaultKind::Stale) if is_read => {
-                (Ok(self.last.get(&target).cloned().unwrap_or(fresh)), Duration::ZERO)
-            }
+            Some(FaultKind::Stale) if is_read => (Ok(self.last.get(&target).cloned().unwrap_or(fresh)), Duration::ZERO),
             Some(_) => (Ok(fresh), Duration::ZERO),
             None => {
                 if is_read && outside.faults.may_repeat && fresh.status().is_success() {

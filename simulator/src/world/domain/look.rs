@@ -203,7 +203,9 @@ fn halve(mut rows: Rows) -> Rows {
 fn limited(wait: Duration, limits: &[LimitReading], clock: Timestamp) -> Failure {
     let exhausted = limits.iter().filter(|limit| limit.remaining == 0);
     Failure::RateLimited {
-        until: exhausted.map(|limit| limit.reset_at).fold(clock.after(wait), Timestamp::max),
+        until: exhausted
+            .map(|limit| limit.reset_at)
+            .fold(clock.after(wait), Timestamp::max),
         message: "rate limited".into(),
     }
 }

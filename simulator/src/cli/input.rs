@@ -1,0 +1,36 @@
+//! Files that users name.
+
+use std::io::Read;
+use std::path::Path;
+
+use buildscaler_simulator::scenario::Scenario;
+
+use super::BadInput;
+
+/// The largest file that is read.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads a text file, `-` for standard input.
+pub(super) fn read_text(path: &Path) -> Result<String, BadInput> {
+    let bad = |error: std::io::Error| BadInput(vec![format!("{}: cannot be read: {error}", path.display())]);
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(LARGEST + 1).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(path).map_err(bad)?;
+        file.take(LARGEST + 1).read_to_string(&mut text)
+    };
+    let length = read.map_err(bad)?;
+    if length as u64 > LARGEST {
+        let message = format!("{}: is larger than {} MiB", path.display(), LARGEST >> 20);
+        return Err(BadInput(vec![message]));
+    }
+    Ok(text)
+}
+
+/// Reads a scenario, with every problem of it named.
+pub(super) fn read_scenario(path: &Path) -> Result<Scenario, BadInput> {
+    let text = read_text(path)?;
+    Scenario::read(&path.display().to_string(), &text)
+        .map_err(|problems| BadInput(problems.iter().map(ToString::to_string).collect()))
+}

@@ -1,0 +1,57 @@
+//! The command line. Each subcommand is one file.
+
+mod input;
+mod run;
+mod say;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use say::complain;
+
+/// Runs the controller that would run in the cluster through recorded and
+/// invented worlds, a thousand times faster.
+#[derive(Debug, Parser)]
+#[command(name = "buildscaler-sim", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs scenarios: their story, what they came to, and whether that is
+    /// what they expect.
+    Run(run::RunArguments),
+}
+
+/// How a subcommand ended, where it could be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// As it should be.
+    Well,
+    /// Something is not as expected: exit code 1.
+    Unmet,
+}
+
+/// What was given cannot be used: exit code 2. One message for each thing.
+#[derive(Debug)]
+struct BadInput(Vec<String>);
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+    };
+    match ended {
+        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(Verdict::Unmet) => ExitCode::from(1),
+        Err(BadInput(messages)) => {
+            for message in messages {
+                complain(&message);
+            }
+            ExitCode::from(2)
+        }
+    }
+}
