@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::BadInput;
-
 /// Writes to standard output. A reader who has seen enough closes the pipe,
 /// which is no error.
 pub(super) fn say(text: &str) {
@@ -18,12 +16,6 @@ pub(super) fn say(text: &str) {
 pub(super) fn complain(text: &str) {
     let mut output = std::io::stderr().lock();
     let _ = writeln!(output, "{text}");
-}
-
-/// Writes a file that a user asked for.
-pub(super) fn write_file(path: &std::path::Path, text: &str) -> Result<(), BadInput> {
-    std::fs::write(path, text)
-        .map_err(|error| BadInput(vec![format!("{}: cannot be written: {error}", path.display())]))
 }
 
 /// A bar that fills with virtual time; none where nobody watches.
