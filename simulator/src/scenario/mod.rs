@@ -49,7 +49,7 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<String>,
     /// Where random numbers start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub seed: u64,
     /// When it begins, RFC 3339; 2025-01-01T00:00:00Z if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,19 +57,19 @@ pub struct Scenario {
     /// How long it lasts; the world is watched until then.
     pub lasts: Span,
     /// The controller's options.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub controller: ControllerSettings,
     /// How the outside world is made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub world: WorldSettings,
     /// The templates that exist from the beginning.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub templates: Vec<TemplateSpec>,
     /// What happens, in any order; equal times happen in the order given.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub timeline: Vec<Moment>,
     /// What has to be true of the run.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub expect: Expectations,
 }
 
@@ -109,4 +109,8 @@ impl Scenario {
         let time: jiff::Timestamp = text.parse().ok()?;
         Some(buildscaler_core::Timestamp::from_millis(time.as_millisecond()))
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -57,12 +57,16 @@ impl ControllerSettings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct WorldSettings {
     /// The nodes.
+    #[serde(skip_serializing_if = "super::is_default")]
     pub nodes: NodeSettings,
     /// The life of pods and their agents.
+    #[serde(skip_serializing_if = "super::is_default")]
     pub pods: PodSettings,
     /// Buildkite.
+    #[serde(skip_serializing_if = "super::is_default")]
     pub buildkite: BuildkiteSettings,
     /// How long the two APIs take to answer.
+    #[serde(skip_serializing_if = "super::is_default")]
     pub replies: Replies,
 }
 

@@ -17,7 +17,7 @@ pub struct TemplateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
     /// Its image, which tells versions apart.
-    #[serde(default = "default_image")]
+    #[serde(default = "default_image", skip_serializing_if = "is_default_image")]
     pub image: String,
     /// `spec.parallelism`
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -55,6 +55,10 @@ impl TemplateSpec {
     pub fn queue(&self) -> &str {
         self.queue.as_deref().unwrap_or(&self.name)
     }
+}
+
+fn is_default_image(image: &str) -> bool {
+    image == default_image()
 }
 
 fn default_image() -> String {

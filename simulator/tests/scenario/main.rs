@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod collection;
 mod generate;
 mod hostile_input;
 mod import_buildkite;

@@ -21,7 +21,7 @@ fn the_committed_schema_is_that_of_the_types() {
     assert_eq!(committed, now, "run with UPDATE_DOCS=1 to rewrite {}", path.display());
 }
 
-fn validate(text: &str) -> Vec<String> {
+pub(crate) fn validate(text: &str) -> Vec<String> {
     let validator = jsonschema::validator_for(schema().as_value()).unwrap();
     let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
     let errors = validator.iter_errors(&value);

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = vec![
         trial("bitcoin_core_is_imported_whole", BITCOIN_CORE, bitcoin_core),
+        trial("the_committed_week_is_an_import", BITCOIN_CORE, committed_week),
         trial("vllm_is_imported_whole", VLLM, vllm),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -109,4 +110,29 @@ fn vllm(bytes: &[u8]) {
     assert_eq!(skipped(&imported), [("without a duration: the job never ran", 361)]);
     assert_eq!((imported.builds, imported.jobs), (50, 10_686 - 361));
     assert_eq!(by_queue(&imported).len(), 33);
+}
+
+/// Run with `UPDATE_DOCS=1` to write the file anew.
+fn committed_week(bytes: &[u8]) {
+    let options = Options {
+        name: "bitcoin-core-week".to_owned(),
+        from: "2025-09-15T00:00:00Z".parse().ok(),
+        to: "2025-09-22T00:00:00Z".parse().ok(),
+        ..Options::default()
+    };
+    let mut week = import("trace", bytes, &options).unwrap().scenario;
+    week.description = "Bitcoin Core's CI from 15 to 21 September 2025, its busiest week.".to_owned();
+    let now = format!(
+        "# From willcl-ark/bitcoin-core-ci-stats, MIT licence: see bitcoin-core-ci.LICENSE.txt.\n{}",
+        week.write()
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/recorded/bitcoin-core-week.yaml");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == now,
+        "run with UPDATE_DOCS=1 to write {}",
+        path.display()
+    );
 }

@@ -53,4 +53,7 @@ fn buildkite(buildkite: &BuildkiteSettings, place: &Place<'_>, complaints: &mut 
 fn replies(replies: &Replies, place: &Place<'_>, complaints: &mut Complaints) {
     complaints.range(&place.key("buildkite"), replies.buildkite);
     complaints.range(&place.key("kubernetes"), replies.kubernetes);
+    if let Some(watch) = replies.watch {
+        complaints.stage(&place.key("watch"), watch);
+    }
 }
