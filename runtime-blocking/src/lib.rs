@@ -22,5 +22,6 @@ mod startup;
 mod tape;
 mod transport;
 mod whereabouts;
+mod why;
 
 pub use startup::main;

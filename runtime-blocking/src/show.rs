@@ -82,12 +82,14 @@ impl Paper {
         writeln!(self.out, "{mark}  {words}")
     }
 
-    fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+    /// Writes something for programs.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.out, value)?;
         writeln!(self.out)
     }
 
-    fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
+    /// Writes something for programs that people read too.
+    pub(crate) fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
         writeln!(self.out, "{}", text.trim_end())
     }
@@ -157,6 +159,11 @@ impl Paper {
     /// Writes a line as it is.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{line}")
+    }
+
+    /// Writes a line with names from outside in it.
+    pub(crate) fn words(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", printable(line))
     }
 
     fn deed(&mut self, deed: &Deed, ending: &str) -> io::Result<()> {

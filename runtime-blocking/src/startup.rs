@@ -23,6 +23,7 @@ use crate::show::{Format, Paper};
 use crate::tape::Tape;
 use crate::transport::Transport;
 use crate::whereabouts::{self, WhereaboutsError};
+use crate::why::{Untold, WhyArgs, explain};
 
 /// The exit code of a command line or configuration that cannot work; clap's.
 const UNUSABLE: u8 = 2;
@@ -33,6 +34,8 @@ const PLAN_CODES: &str = "Exit codes:\n  0  nothing to do\n  1  could not look a
     2  an option or the kubeconfig cannot be used\n  3  something to do";
 const DOCTOR_CODES: &str = "Exit codes:\n  0  nothing failed; notes are no failures\n  1  a check failed\n  \
     2  an option or the kubeconfig cannot be used";
+const WHY_CODES: &str = "Exit codes:\n  0  explained\n  \
+    1  the recording does not know it, or cannot be read\n  2  an option cannot be used";
 const APPLY_CODES: &str = "Exit codes:\n  0  all done, or nothing to do\n  \
     1  could not look at Kubernetes or Buildkite, or something failed\n  \
     2  an option or the kubeconfig cannot be used";
@@ -72,6 +75,10 @@ enum Task {
         #[command(flatten)]
         controller: ControllerArgs,
     },
+    /// Explains what happened to a Buildkite job, an agent or a pod, or did
+    /// not, from a recording made with --record
+    #[command(after_help = WHY_CODES)]
+    Why(WhyArgs),
 }
 
 /// Why the process cannot go on.
@@ -87,6 +94,8 @@ enum Failed {
     Broken(#[from] Broken),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Untold(#[from] Untold),
     #[error("the operating system refuses what is needed: {0}")]
     System(#[from] io::Error),
 }
@@ -99,13 +108,16 @@ pub fn main() -> ExitCode {
         Task::Apply { controller } => apply(controller),
         Task::Doctor(doctor) => examine(doctor),
         Task::Run { controller } => keep_running(controller),
+        Task::Why(question) => explain(question).map_err(Failed::from),
     };
     done.unwrap_or_else(|error| {
         // Where stderr is closed, the exit code has to do.
         drop(writeln!(stderr(), "buildscalerctl: {error}"));
         match error {
             Failed::Whereabouts(_) | Failed::Access(_) => ExitCode::from(UNUSABLE),
-            Failed::Blind(_) | Failed::Broken(_) | Failed::Run(_) | Failed::System(_) => ExitCode::FAILURE,
+            Failed::Blind(_) | Failed::Broken(_) | Failed::Run(_) | Failed::Untold(_) | Failed::System(_) => {
+                ExitCode::FAILURE
+            }
         }
     })
 }

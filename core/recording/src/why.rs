@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use buildscaler_core::{Reason, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::ReadError;
 use crate::reading::Recording;
@@ -77,7 +77,24 @@ pub struct Event {
     /// What happened.
     pub what: String,
     /// Why, where the controller decided.
+    #[serde(serialize_with = "snake_case")]
     pub reason: Option<Reason>,
+}
+
+/// The reason as metrics and logs show it.
+fn snake_case<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(Reason::as_str).serialize(serializer)
+}
+
+impl Kind {
+    /// The kind in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BuildkiteJob => "job",
+            Self::Agent => "agent",
+            Self::Pod => "pod",
+        }
+    }
 }
 
 impl Mark {

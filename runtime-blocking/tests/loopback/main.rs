@@ -4,6 +4,7 @@
 
 mod applying;
 mod doctor;
+mod explaining;
 mod manifests;
 mod options;
 mod planning;

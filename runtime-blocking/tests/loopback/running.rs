@@ -72,7 +72,8 @@ async fn an_outage_of_both_servers_is_waited_for() {
     assert_eq!(running.end().await.0, Some(0));
 }
 
-async fn start_kubelet(world: &World) -> Kubelet {
+/// Runs pods, with agents that follow the Agent API.
+pub(crate) async fn start_kubelet(world: &World) -> Kubelet {
     let kubeconfig = Kubeconfig::from_yaml(&world.kubernetes.kubeconfig()).expect("a kubeconfig");
     let config = kube::Config::try_from(kubeconfig).expect("a configuration");
     let client = kube::Client::try_from(config).expect("a client");
