@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use crate::view::{ClusterView, View};
 
 mod dispatch;
+mod recall;
 mod see;
 
 /// Keeps the right number of agent pods, by deciding what to do next.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::Agent;
 use crate::buildkite_job::{BuildkiteJob, JobState};
 use crate::index::{Index, fingerprint, may_repeat};
@@ -46,7 +48,7 @@ impl Demand {
 }
 
 /// Since when jobs have been seen scheduled and not runnable.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HeldBack {
     since: BTreeMap<BuildkiteJobId, Timestamp>,
 }
@@ -59,6 +61,11 @@ impl HeldBack {
             let since = known.get(&held.id).copied().unwrap_or(now);
             self.since.insert(held.id.clone(), since);
         }
+    }
+
+    /// Whether nothing in it is later than `end`.
+    pub(crate) fn is_consistent(&self, end: Timestamp) -> bool {
+        self.since.values().all(|since| *since <= end)
     }
 
     fn is_implausible(&self, held: &BuildkiteJob, now: Timestamp) -> bool {

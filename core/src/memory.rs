@@ -1,17 +1,19 @@
 //! What the controller remembers from step to step, split by concern. All of
 //! it can be lost at any time: fresh memory waits before it acts on absence
-//! or idleness (Invariant 20).
+//! or idleness (Invariant 20). It can also be saved and recalled by a later
+//! process ([`saved`]).
 
 mod budget;
 mod holds;
 mod lanes;
 mod looks;
 mod pod_run;
+pub mod saved;
 mod sightings;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Account, Budget};
 pub(crate) use holds::{Holds, pod_key};
-pub(crate) use lanes::{Backlog, LaneKey, Lanes, Planned};
+pub(crate) use lanes::{Backlog, Closure, LaneKey, Lanes, Planned};
 pub(crate) use looks::{Looks, Seen};
 pub(crate) use pod_run::PodRun;
 pub(crate) use sightings::{Glimpse, Sighting, Sightings};

@@ -19,6 +19,7 @@ mod plan;
 mod run;
 mod show;
 mod startup;
+mod state;
 mod tape;
 mod transport;
 mod whereabouts;

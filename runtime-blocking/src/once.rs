@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use buildscaler_core::{Command, Config, Controller, Failure, Input, LookEnd, Outcome, Spending};
+use buildscaler_core::{Command, Controller, Failure, Input, LookEnd, Outcome, Spending};
 use thiserror::Error;
 
 use crate::clock::Clock;
@@ -41,17 +41,24 @@ pub(crate) struct Ending {
     pub(crate) failure: Option<Failure>,
 }
 
-/// Lets a new controller look at both APIs once.
+/// Lets a controller that has taken no step yet look at both APIs once.
 ///
 /// Whatever else it wants is kept for later: until then nothing is changed. A
 /// look that needs more requests than Buildkite allows in a minute waits for
 /// the next one.
-pub(crate) fn look<'a>(config: Config, crew: &Crew, clock: &'a Clock, mut tape: Tape) -> Result<Sight<'a>, Blind> {
-    let mut controller = Controller::new(config);
+pub(crate) fn look<'a>(
+    mut controller: Controller,
+    crew: &Crew,
+    clock: &'a Clock,
+    mut tape: Tape,
+) -> Result<Sight<'a>, Blind> {
     let mut commands = VecDeque::new();
     let mut input = Input::Tick;
+    let mut cluster_seen = false;
     loop {
-        let complete = is_complete(&input)?;
+        cluster_seen |= matches!(input, Input::Cluster { .. });
+        // One that recalls a limit of Kubernetes asks Buildkite first.
+        let complete = is_complete(&input)? && cluster_seen;
         let now = clock.now();
         tape.input(now, &input);
         let step = controller.step(now, input);

@@ -1,13 +1,14 @@
 //! From the command line to the exit code.
 
 use std::io::{self, Write, stderr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use buildscaler_args::ControllerArgs;
-use buildscaler_core::Config;
+use buildscaler_core::{Config, Controller};
 use buildscaler_wire::Surroundings;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 use tracing::Level;
 
@@ -20,6 +21,7 @@ use crate::once::{Blind, look};
 use crate::plan::{FindingLine, Plan};
 use crate::run::{RunError, run};
 use crate::show::{Format, Paper};
+use crate::state::{StateError, StateFile};
 use crate::tape::Tape;
 use crate::transport::Transport;
 use crate::whereabouts::{self, WhereaboutsError};
@@ -44,7 +46,7 @@ const APPLY_CODES: &str = "Exit codes:\n  0  all done, or nothing to do\n  \
 /// words, once, or all the time.
 #[derive(Debug, Parser)]
 #[command(name = "buildscalerctl", version)]
-struct Args {
+struct CommandLine {
     #[command(subcommand)]
     task: Task,
 }
@@ -56,16 +58,21 @@ enum Task {
     Plan {
         #[command(flatten)]
         controller: ControllerArgs,
+        #[command(flatten)]
+        state: StateArgs,
         /// How the plan is written
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
         output: Format,
     },
     /// Looks once, and does what is to be done. Agents that idle and pods whose
-    /// agent is missing are left alone: one look cannot know for how long
+    /// agent is missing are left alone, since one look cannot know for how long,
+    /// unless --state carries over what earlier looks saw
     #[command(after_help = APPLY_CODES)]
     Apply {
         #[command(flatten)]
         controller: ControllerArgs,
+        #[command(flatten)]
+        state: StateArgs,
     },
     /// Checks an installation: tokens, rights, templates, clocks. Changes nothing
     #[command(after_help = DOCTOR_CODES)]
@@ -81,6 +88,17 @@ enum Task {
     Why(WhyArgs),
 }
 
+/// Where the memory of earlier runs is.
+#[derive(Debug, Args)]
+struct StateArgs {
+    /// File that carries the controller's memory from one run of `apply` to the
+    /// next; `plan` reads it and leaves it as it is. Give --sync-interval the
+    /// seconds between two runs: what is older than three times that is
+    /// forgotten
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+}
+
 /// Why the process cannot go on.
 #[derive(Debug, Error)]
 enum Failed {
@@ -93,6 +111,8 @@ enum Failed {
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
     Untold(#[from] Untold),
@@ -102,10 +122,14 @@ enum Failed {
 
 /// The whole program: reads the command line, does its task, and says how it went.
 pub fn main() -> ExitCode {
-    let task = Args::parse().task;
+    let task = CommandLine::parse().task;
     let done = match &task {
-        Task::Plan { controller, output } => plan(controller, *output),
-        Task::Apply { controller } => apply(controller),
+        Task::Plan {
+            controller,
+            state,
+            output,
+        } => plan(controller, state, *output),
+        Task::Apply { controller, state } => apply(controller, state),
         Task::Doctor(doctor) => examine(doctor),
         Task::Run { controller } => keep_running(controller),
         Task::Why(question) => explain(question).map_err(Failed::from),
@@ -115,18 +139,21 @@ pub fn main() -> ExitCode {
         drop(writeln!(stderr(), "buildscalerctl: {error}"));
         match error {
             Failed::Whereabouts(_) | Failed::Access(_) => ExitCode::from(UNUSABLE),
-            Failed::Blind(_) | Failed::Broken(_) | Failed::Run(_) | Failed::Untold(_) | Failed::System(_) => {
-                ExitCode::FAILURE
-            }
+            Failed::Blind(_)
+            | Failed::Broken(_)
+            | Failed::State(_)
+            | Failed::Run(_)
+            | Failed::Untold(_)
+            | Failed::System(_) => ExitCode::FAILURE,
         }
     })
 }
 
-fn plan(args: &ControllerArgs, format: Format) -> Result<ExitCode, Failed> {
+fn plan(args: &ControllerArgs, state: &StateArgs, format: Format) -> Result<ExitCode, Failed> {
     let (crew, clock) = prepare(args, Level::ERROR)?;
-    let config = Config::from(args);
-    let mut sight = look(config.clone(), &crew, &clock, Tape::new(args, &config))?;
-    let mut plan = Plan::new(&sight.controller, &config);
+    let Beginning { controller, tape, .. } = begin(args, state, &clock);
+    let mut sight = look(controller, &crew, &clock, tape)?;
+    let mut plan = Plan::new(&sight.controller, &Config::from(args));
     plan.commands = sight.rehearse();
     Paper::stdout().plan(&plan, format)?;
     Ok(if plan.commands.is_empty() {
@@ -136,11 +163,10 @@ fn plan(args: &ControllerArgs, format: Format) -> Result<ExitCode, Failed> {
     })
 }
 
-fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
+fn apply(args: &ControllerArgs, state: &StateArgs) -> Result<ExitCode, Failed> {
     let (crew, clock) = prepare(args, Level::ERROR)?;
-    let config = Config::from(args);
-    let tape = Tape::new(args, &config);
-    let mut sight = look(config, &crew, &clock, tape)?;
+    let Beginning { controller, tape, file } = begin(args, state, &clock);
+    let mut sight = look(controller, &crew, &clock, tape)?;
     let mut paper = Paper::stdout();
     let (mut done, mut failed) = (0_usize, 0_usize);
     let mut written = Ok(());
@@ -154,6 +180,9 @@ fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
             written = paper.ending(&ending);
         }
     })?;
+    if let Some(file) = &file {
+        file.write(&sight.controller)?;
+    }
     written?;
     let findings: Vec<_> = sight.controller.findings().map(FindingLine::from).collect();
     paper.findings(&findings)?;
@@ -167,6 +196,30 @@ fn apply(args: &ControllerArgs) -> Result<ExitCode, Failed> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What a run of `plan` or `apply` begins with.
+struct Beginning<'a> {
+    controller: Controller,
+    tape: Tape,
+    file: Option<StateFile<'a>>,
+}
+
+/// A controller with the memory of earlier runs, if there is a file of it and
+/// it can be used.
+fn begin<'a>(args: &ControllerArgs, state: &'a StateArgs, clock: &Clock) -> Beginning<'a> {
+    let config = Config::from(args);
+    let mut tape = Tape::new(args, &config);
+    let mut controller = Controller::new(config);
+    let file = state.state.as_deref().map(|path| StateFile::new(path, args));
+    if let Some(file) = &file {
+        match file.recall(&mut controller, clock.now()) {
+            Ok(()) => tape = tape.after_a_gap(),
+            // Where stderr is closed, the run goes on all the same.
+            Err(why) => drop(writeln!(stderr(), "buildscalerctl: {why}")),
+        }
+    }
+    Beginning { controller, tape, file }
 }
 
 fn examine(args: &DoctorArgs) -> Result<ExitCode, Failed> {
@@ -222,6 +275,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Args::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

@@ -24,6 +24,11 @@ impl Tape {
         }))
     }
 
+    /// The same for a controller that recalls what an earlier one saw.
+    pub(crate) fn after_a_gap(self) -> Self {
+        Self(self.0.map(Recorder::after_a_gap))
+    }
+
     /// Records what the controller is about to be told.
     pub(crate) fn input(&mut self, now: Timestamp, input: &Input) {
         tell(self.0.as_mut().and_then(|recorder| recorder.input(now, input)));

@@ -123,6 +123,16 @@ impl Recorder {
         }
     }
 
+    /// The same for a controller that recalls what an earlier one saw: its
+    /// steps follow upon what is not in the recording.
+    #[must_use]
+    pub fn after_a_gap(self) -> Self {
+        Self {
+            state: State::Closed(None, Start::Gap),
+            ..self
+        }
+    }
+
     /// Records what the controller is about to be told.
     #[must_use = "an operator wants to know"]
     pub fn input(&mut self, now: Timestamp, input: &Input) -> Option<Notice> {

@@ -231,7 +231,8 @@ impl Controller {
     }
 
     /// Drops what waits to be created from templates that no longer serve, or
-    /// all of it where demand is not known any more.
+    /// all of it where demand is not known any more. How creates failed is
+    /// remembered for as long as their template serves.
     fn keep_creates(&mut self, fleet: &Fleet<'_>, demand_known: bool) {
         let serving: BTreeMap<_, _> = fleet
             .queues
@@ -240,9 +241,12 @@ impl Controller {
             .map(|template| (&template.uid, &template.hash))
             .collect();
         self.lanes.retain(|lane| match lane {
-            LaneKey::Create(uid, hash) => demand_known && serving.get(uid) == Some(&hash),
+            LaneKey::Create(uid, hash) => serving.get(uid) == Some(&hash),
             LaneKey::Delete(_) | LaneKey::Stop => true,
         });
+        if !demand_known {
+            self.lanes.clear(|lane| matches!(lane, LaneKey::Create(..)));
+        }
     }
 
     /// Cuts what waits to be created to the ceilings as they are now: pods may

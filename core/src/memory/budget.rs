@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::BudgetConfig;
 use crate::step::{LimitReading, LimitScope, Spending};
 use crate::time::Timestamp;
@@ -24,6 +26,26 @@ pub(crate) struct Budget {
     blocked_until: Option<Timestamp>,
 }
 
+/// What was spent and read, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    readings: Vec<LimitReading>,
+    spent: VecDeque<(Timestamp, u32)>,
+    spent_by_looks: VecDeque<(Timestamp, u32)>,
+    blocked_until: Option<Timestamp>,
+}
+
+impl Account {
+    /// Whether nothing was spent later than `end`, nor in another order.
+    pub(crate) fn is_consistent(&self, end: Timestamp) -> bool {
+        let in_order = |spent: &VecDeque<(Timestamp, u32)>| {
+            let times = || spent.iter().map(|(at, _)| *at);
+            times().is_sorted() && times().all(|at| at <= end)
+        };
+        in_order(&self.spent) && in_order(&self.spent_by_looks)
+    }
+}
+
 impl Budget {
     pub(crate) fn new(config: BudgetConfig) -> Self {
         Self {
@@ -33,6 +55,38 @@ impl Budget {
             spent_by_looks: VecDeque::new(),
             granted: 0,
             blocked_until: None,
+        }
+    }
+
+    /// What is to be remembered. What is promised to commands in flight counts
+    /// as spent: nobody will tell whether it was.
+    pub(crate) fn account(&self, now: Timestamp) -> Account {
+        let mut spent = self.spent.clone();
+        if self.granted > 0 {
+            spent.push_back((now, self.granted));
+        }
+        Account {
+            readings: self.readings.clone(),
+            spent,
+            spent_by_looks: self.spent_by_looks.clone(),
+            blocked_until: self.blocked_until,
+        }
+    }
+
+    /// A budget of which this was spent.
+    pub(crate) fn continued(config: BudgetConfig, account: Account) -> Self {
+        let Account {
+            readings,
+            spent,
+            spent_by_looks,
+            blocked_until,
+        } = account;
+        Self {
+            readings,
+            spent,
+            spent_by_looks,
+            blocked_until,
+            ..Self::new(config)
         }
     }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::{Agent, ConnectionState};
 use crate::failure::Failure;
 use crate::index::Index;
@@ -26,7 +28,7 @@ const DEAF: Duration = Duration::from_secs(60);
 const TAKEN: Duration = Duration::from_secs(600);
 
 /// The holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holds {
     /// By `namespace/name`.
     creates: BTreeMap<String, Create>,
@@ -35,7 +37,7 @@ pub(crate) struct Holds {
     deletes: BTreeMap<Uid, Delete>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Create {
     queue: Queue,
     /// When its answer came; none while it is in flight.
@@ -44,21 +46,21 @@ struct Create {
 }
 
 /// What came back of a create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Answer {
     Created,
     Conflict,
     Nothing,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stop {
     settled: Option<Timestamp>,
     /// Whether Buildkite said yes, or nothing.
     accepted: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Delete {
     settled: Option<Timestamp>,
     gentle: bool,
@@ -188,6 +190,29 @@ impl Holds {
                 agents[place].state == ConnectionState::Connected && begun_at.since(settled) < patience
             })
         });
+    }
+
+    /// The same holds as if everything in flight had gone without an answer:
+    /// whoever remembers them will not get it.
+    pub(crate) fn without_answers(&self, now: Timestamp) -> Self {
+        let mut holds = self.clone();
+        for create in holds.creates.values_mut() {
+            create.settled.get_or_insert(now);
+        }
+        for stop in holds.stops.values_mut() {
+            stop.settled.get_or_insert(now);
+        }
+        holds.deletes.retain(|_, delete| delete.settled.is_some());
+        holds
+    }
+
+    /// Whether nothing is in flight, and nothing was answered after `end`.
+    pub(crate) fn are_consistent(&self, end: Timestamp) -> bool {
+        let creates = self.creates.values().map(|create| create.settled);
+        let stops = self.stops.values().map(|stop| stop.settled);
+        let deletes = self.deletes.values().map(|delete| delete.settled);
+        let mut answers = creates.chain(stops).chain(deletes);
+        answers.all(|settled| settled.is_some_and(|settled| settled <= end))
     }
 
     /// Pods of each queue that were asked for and are not seen yet.

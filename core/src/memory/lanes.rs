@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Failure, Refusal};
 use crate::memory::holds::Holds;
 use crate::memory::pod_run::PodRun;
@@ -20,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What a lane is for: failures in one do not slow the others.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum LaneKey {
     /// Creates from one version of a template.
     Create(Uid, TemplateHash),
@@ -63,6 +65,15 @@ impl Backlog {
     fn clear(&mut self) {
         *self = Self::Errands(VecDeque::new());
     }
+}
+
+/// A lane in which something has failed, as it is remembered: what waits in it
+/// is planned anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closure {
+    key: LaneKey,
+    failures: u32,
+    closed_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +172,31 @@ impl Lanes {
             }
             Outcome::Failed(failure) => lane.close(failure, cap, now),
         }
+    }
+
+    /// The lanes that have failed.
+    pub(crate) fn closures(&self) -> Vec<Closure> {
+        let failed = self.lanes.iter().filter(|(_, lane)| lane.failures > 0);
+        failed
+            .map(|(key, lane)| Closure {
+                key: key.clone(),
+                failures: lane.failures,
+                closed_until: lane.closed_until,
+            })
+            .collect()
+    }
+
+    /// Lanes of which nothing is known but how they failed.
+    pub(crate) fn closed(closures: Vec<Closure>) -> Self {
+        let lanes = closures.into_iter().map(|closure| {
+            let lane = Lane {
+                failures: closure.failures,
+                closed_until: closure.closed_until,
+                ..Lane::new()
+            };
+            (closure.key, lane)
+        });
+        Self { lanes: lanes.collect() }
     }
 
     /// When the first closed lane opens in which something waits.

@@ -74,6 +74,21 @@ impl Looks {
         }
     }
 
+    /// What is to be remembered: what a look costs, and how many have failed
+    /// one after the other.
+    pub(crate) fn experience(&self) -> (u32, u32) {
+        (self.cost, self.buildkite_failures)
+    }
+
+    /// Looks that are due at once, with this experience.
+    pub(crate) fn experienced((cost, buildkite_failures): (u32, u32)) -> Self {
+        Self {
+            cost: cost.max(LEAST_COST),
+            buildkite_failures,
+            ..Self::new()
+        }
+    }
+
     /// The look that is to be sent now, if any.
     pub(crate) fn due(
         &mut self,

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::names::Uid;
 use crate::pod::Pod;
 use crate::time::Timestamp;
@@ -12,7 +14,7 @@ use crate::time::Timestamp;
 const PROOF: u32 = 2;
 
 /// One pod's history with its agents.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sighting {
     uid: Uid,
     /// When this controller first saw the pod.
@@ -36,7 +38,7 @@ pub(crate) enum Glimpse {
 }
 
 /// The histories, in the order of the pods' uids.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sightings {
     pods: Vec<Sighting>,
     listed_at: Option<Timestamp>,
@@ -76,6 +78,17 @@ impl Sightings {
     /// The history of the pod at this place of the last `see_pods`.
     pub(crate) fn at(&self, place: usize) -> Option<&Sighting> {
         self.pods.get(place)
+    }
+
+    /// Whether these histories are in order and nothing in them is later than
+    /// `end`.
+    pub(crate) fn are_consistent(&self, end: Timestamp) -> bool {
+        let in_order = self.pods.windows(2).all(|pair| pair[0].uid < pair[1].uid);
+        let mut times = self.pods.iter().flat_map(|sighting| {
+            let since = [sighting.absent_since, sighting.idle_since];
+            since.into_iter().flatten().chain([sighting.first_seen])
+        });
+        in_order && self.listed_at.is_none_or(|at| at <= end) && times.all(|at| at <= end)
     }
 
     /// When the last complete listing began.

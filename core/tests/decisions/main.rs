@@ -15,6 +15,7 @@ mod failures;
 mod late_ceilings;
 mod manifests;
 mod policies;
+mod remembering;
 mod safety;
 mod scaling_down;
 mod scaling_up;

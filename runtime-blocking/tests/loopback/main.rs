@@ -9,6 +9,7 @@ mod manifests;
 mod options;
 mod planning;
 mod recording;
+mod remembering;
 mod running;
 mod tap;
 mod world;

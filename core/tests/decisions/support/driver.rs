@@ -5,7 +5,7 @@ use std::time::Duration;
 use buildscaler_core::policy::ScalingPolicy;
 use buildscaler_core::{
     Action, Command, Config, Controller, Cursor, FindingChange, FindingKind, Input, Look, LookEnd, Outcome, Reason,
-    Spending, Step, Timestamp,
+    Spending, Step, Timestamp, Unusable,
 };
 
 use super::build::START;
@@ -41,15 +41,26 @@ impl Driver {
     }
 
     fn begin(controller: Controller, config: &Config, world: World) -> Self {
+        Self::take_over(controller, config, world, Witness::new(config), START)
+    }
+
+    /// A driver that goes on at this time, under the eyes of this witness.
+    pub(crate) fn take_over(
+        controller: Controller,
+        config: &Config,
+        world: World,
+        witness: Witness,
+        now: Timestamp,
+    ) -> Self {
         let mut driver = Self {
             controller,
             config: config.clone(),
-            now: START,
+            now,
             world,
             pending: Vec::new(),
-            witness: Witness::new(config),
+            witness,
             findings: Vec::new(),
-            wake: START,
+            wake: now,
             cost: 2,
             history: None,
         };
@@ -66,6 +77,29 @@ impl Driver {
         self.witness = Witness::new(&self.config);
         self.witness.is_reactive = is_reactive;
         self.step(Input::Tick);
+    }
+
+    /// A new controller takes over after a while, and recalls what the old one
+    /// saved, unless that is too old by then. What was in flight is answered to
+    /// nobody, whether it was carried out or not.
+    pub(crate) fn resume(&mut self, after: Duration, done: bool) {
+        let saved = serde_json::to_string(&self.controller.save()).unwrap();
+        for command in std::mem::take(&mut self.pending) {
+            if done && is_write(&command.action) {
+                self.world.carry_out(&command.action, self.now);
+            }
+            self.witness.give_up(&command, self.now);
+        }
+        self.now = self.now.after(after);
+        let mut controller = Controller::new(self.config.clone());
+        match controller.recall(serde_json::from_str(&saved).unwrap(), self.now) {
+            Ok(()) => {
+                self.controller = controller;
+                self.step(Input::Tick);
+            }
+            Err(Unusable::Old { .. }) => self.restart(),
+            Err(unusable) => panic!("{unusable}"),
+        }
     }
 
     /// One step; the witness sees what goes in and what comes out.

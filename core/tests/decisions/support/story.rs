@@ -50,6 +50,9 @@ pub(crate) enum Event {
     See,
     /// A new controller takes over.
     Restart,
+    /// A new controller takes over after so many seconds, and recalls what the
+    /// old one saved. What was in flight may have been carried out.
+    Resume(u16, bool),
 }
 
 /// What happens to an agent.
@@ -107,6 +110,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => proptest::array::uniform4(any::<bool>()).prop_map(|[a, b, c, d]| Event::Blind(a, b, c, d)),
         2 => Just(Event::See),
         1 => Just(Event::Restart),
+        1 => (0..90u16, any::<bool>()).prop_map(|(seconds, done)| Event::Resume(seconds, done)),
     ]
 }
 
@@ -165,6 +169,7 @@ fn happen(driver: &mut Driver, event: &Event) {
             driver.answer(command, Outcome::Failed(failure));
         }),
         Event::Restart => driver.restart(),
+        Event::Resume(seconds, done) => driver.resume(secs((*seconds).into()), *done),
         Event::Blind(templates, pods, jobs, agents) => {
             let blind = &mut driver.world.blind;
             blind.templates = templates.then(unavailable);

@@ -17,8 +17,11 @@ use buildscaler_core::{
 
 /// How far a cache may lag behind an answered write.
 const LAG: Duration = Duration::from_secs(30);
+/// The same for a create that was not answered.
+const DOUBT: Duration = Duration::from_secs(2);
 
 /// What was shown and what was asked for.
+#[derive(Clone)]
 pub(crate) struct Witness {
     pub(crate) config: Config,
     /// Whether pods are wanted for jobs only.
@@ -45,12 +48,15 @@ pub(crate) struct Witness {
 }
 
 /// A complete listing of the agents.
+#[derive(Clone)]
 struct Listing {
     begun_at: Timestamp,
     /// Pods with an agent.
     with: BTreeSet<Uid>,
     /// Those of them all whose agents are idle.
     idle: BTreeSet<Uid>,
+    /// Whether the pods could be seen meanwhile.
+    sees_pods: bool,
 }
 
 /// Whether an agent belongs to a pod: by its tag, or by its hostname if the
@@ -107,6 +113,16 @@ impl Witness {
         }
     }
 
+    /// Nobody will hear how this ended: the process that asked for it is gone.
+    pub(crate) fn give_up(&mut self, command: &Command, now: Timestamp) {
+        self.flying.remove(&command.id);
+        self.partial = <_>::default();
+        let unknown = Failure::FateUnknown {
+            message: "the process ended".into(),
+        };
+        self.learn_outcome(command, &Outcome::Failed(unknown), now);
+    }
+
     fn learn_cluster(&mut self, view: &ClusterView, now: Timestamp) {
         for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
             if let Failure::RateLimited { until, .. } = failure {
@@ -157,6 +173,7 @@ impl Witness {
                     begun_at,
                     with: some.map(uids).collect(),
                     idle: idle.map(uids).collect(),
+                    sees_pods: self.knows_pods(),
                 });
                 (self.jobs, self.agents) = (Some(jobs), Some(agents));
             }
@@ -165,12 +182,16 @@ impl Witness {
 
     fn learn_outcome(&mut self, command: &Command, outcome: &Outcome, now: Timestamp) {
         match (&command.action, outcome) {
-            (
-                Action::CreatePod(create),
-                Outcome::Done | Outcome::Failed(Failure::FateUnknown { .. } | Failure::AlreadyExists { .. }),
-            ) => {
+            (Action::CreatePod(create), Outcome::Done | Outcome::Failed(Failure::AlreadyExists { .. })) => {
                 if let Some((_, answered)) = self.asked.get_mut(&key(create)) {
                     *answered = Some(now);
+                }
+            }
+            (Action::CreatePod(create), Outcome::Failed(Failure::FateUnknown { .. })) => {
+                // If no view shows it soon it was not carried out, and another
+                // template's pod may take its place.
+                if let Some((_, answered)) = self.asked.get_mut(&key(create)) {
+                    *answered = Some(now.before(LAG - DOUBT));
                 }
             }
             (Action::CreatePod(create), Outcome::Failed(_)) => {

@@ -251,7 +251,8 @@ impl Witness {
         } else {
             assert_eq!(reason, Reason::IdleTimeout, "a reason to stop an agent");
             let idle = |listing: &&Listing| listing.idle.contains(&pod.uid);
-            let first = self.listings.iter().rev().take_while(idle).last();
+            let listings = self.listings.iter().rev().filter(|listing| listing.sees_pods);
+            let first = listings.take_while(idle).last();
             let seen = now.since(first.expect("it was seen idle").begun_at);
             assert!(
                 seen >= self.config.idle_timeout,
