@@ -28,13 +28,18 @@ pub(crate) fn attempt(command: &mut Command) -> (bool, String) {
     (status.success(), shown)
 }
 
-/// One of the overlays for a namespace, as YAML.
+/// One of the overlays, or `../components/…`, for a namespace, as YAML.
 pub(crate) fn overlay(name: &str, namespace: &str) -> String {
     let folder = TempDir::with_prefix("buildscaler-overlay-").expect("a folder");
     // A kustomization may not name absolute paths.
     let up = "../".repeat(folder.path().components().count() - 1);
     let overlay = deploy().join("kustomize/overlays").join(name);
-    let kustomization = format!("namespace: {namespace}\nresources: [\"{up}{}\"]\n", overlay.display());
+    let field = if name.contains("components") {
+        "components"
+    } else {
+        "resources"
+    };
+    let kustomization = format!("namespace: \"{namespace}\"\n{field}: [\"{up}{}\"]\n", overlay.display());
     fs::write(folder.path().join("kustomization.yaml"), kustomization).expect("written");
     run(Command::new("kubectl").arg("kustomize").arg(folder.path()))
 }

@@ -42,6 +42,11 @@ impl Suite {
         })
     }
 
+    /// A case that needs no cluster.
+    pub(crate) fn check(&self, name: &'static str, run: impl FnOnce() + Send + 'static) -> Trial {
+        self.trial(name, async move || run())
+    }
+
     /// Stops the cluster, if a case has started it, and what failed cases have left.
     pub(crate) fn stop(self) {
         self.runtime.block_on(async {

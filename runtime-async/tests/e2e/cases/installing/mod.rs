@@ -1,5 +1,6 @@
 //! The installation, as a user goes through it: what `deploy/` has, on a real control plane.
 
+mod agreeing;
 mod by_chart;
 mod by_script;
 mod examples;
@@ -38,6 +39,15 @@ pub(super) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("the_rights_suffice_and_nothing_else_is_allowed", rights::exact),
     ];
     trials.extend(rights::trials_without_one(suite));
+    trials.extend([
+        suite.check(
+            "the_chart_and_the_overlays_have_the_same_objects",
+            agreeing::same_objects,
+        ),
+        suite.check("the_chart_knows_every_option", agreeing::every_option),
+        suite.check("values_that_are_no_good_are_refused", agreeing::values_are_checked),
+        suite.check("values_get_to_the_controller", agreeing::values_are_used),
+    ]);
     if has_kubectl() {
         return trials;
     }

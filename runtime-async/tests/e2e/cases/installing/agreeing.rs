@@ -1,0 +1,129 @@
+//! The chart and the overlays say the same, and both say what the controller understands.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use buildscaler_testbed::binaries::Binary;
+use serde_json::Value;
+
+use crate::harness::manifests::{attempt, deploy, objects, overlay, run};
+
+/// What deploy.sh asks for in other ways.
+const NO_OPTIONS: [&str; 6] = ["token", "buildkite-org", "namespace", "kubeconfig", "help", "version"];
+
+/// Object by object, field by field. Seen to fail for a right that only one of
+/// them grants, and for a request that only one of them makes.
+pub(crate) fn same_objects() {
+    let role = "roleArn=arn:aws:iam::123456789012:role/buildscaler";
+    for (name, values) in [
+        ("one-namespace", ["allNamespaces=false"].as_slice()),
+        ("all-namespaces", &["allNamespaces=true"]),
+        ("eks-one-namespace", &["allNamespaces=false", role]),
+        ("eks-all-namespaces", &["allNamespaces=true", role]),
+        ("../components/network-policy", &["networkPolicy.enabled=true"]),
+    ] {
+        let mut chart = sorted(&run(&mut rendered("ci", values)));
+        let mut kustomize = sorted(&overlay(name, "ci"));
+        if name.ends_with("network-policy") {
+            let policy = |object: &Value| object["kind"] == "NetworkPolicy";
+            chart.retain(policy);
+            kustomize.retain(policy);
+        }
+        assert!(!kustomize.is_empty());
+        assert_eq!(chart, kustomize, "{name}");
+    }
+}
+
+/// Seen to fail when an option was missing in the schema.
+pub(crate) fn every_option() {
+    let help = run(Command::new(env!("CARGO_BIN_EXE_buildscaler")).arg("--help"));
+    let words = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let known: BTreeSet<&str> = words
+        .map(|word| word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric()))
+        .filter(|option| !NO_OPTIONS.contains(option))
+        .collect();
+    let schema = fs::read_to_string(deploy().join("chart/values.schema.json")).expect("the schema");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let options = schema["properties"]["options"]["properties"]
+        .as_object()
+        .expect("options");
+    assert_eq!(options.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
+}
+
+pub(crate) fn values_are_checked() {
+    for (value, place) in [
+        ("buildkite.organization=", "/buildkite/organization"),
+        ("options.sync-interval=0", "/options/sync-interval"),
+        ("options.max-pods=many", "/options/max-pods"),
+        ("options.no-such-option=1", "/options"),
+        ("roleArn=buildscaler", "/roleArn"),
+        ("image.digest=latest", "/image/digest"),
+        ("buildkite.accessToken.token=two words", "/buildkite/accessToken/token"),
+        ("allNamespace=true", "allNamespace"),
+    ] {
+        let (worked, shown) = attempt(&mut rendered("ci", &[value]));
+        assert!(!worked && shown.contains(place), "{value}: {shown}");
+    }
+}
+
+/// Options get to the controller as they are, and names that look like numbers stay names.
+pub(crate) fn values_are_used() {
+    let values = [
+        "options.max-pods=1000000",
+        "options.verbose=true",
+        "options.log-format=json",
+        "options.buildkite-api-url=https://example.com",
+        "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    ];
+    let mut chart = rendered("12", &values);
+    let objects = sorted(&run(chart.args(["--set-string", "name=34"])));
+    let deployment = objects
+        .iter()
+        .find(|object| object["kind"] == "Deployment")
+        .expect("it");
+    assert_eq!(deployment["metadata"]["namespace"], "12");
+    assert_eq!(deployment["metadata"]["labels"]["app.kubernetes.io/name"], "34");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let image = container["image"].as_str().expect("an image");
+    assert!(image.starts_with("elotl/buildscaler@sha256:0"), "{image}");
+    let args: Vec<&str> = container["args"]
+        .as_array()
+        .expect("args")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(
+        args,
+        [
+            "--namespace=$(NAMESPACE)",
+            "--buildkite-api-url=https://example.com",
+            "--log-format=json",
+            "--max-pods=1000000",
+            "--verbose"
+        ]
+    );
+}
+
+/// The chart with the placeholder of the overlays as the organization.
+fn rendered(namespace: &str, values: &[&str]) -> Command {
+    let mut helm = Command::new(Binary::Helm.ensure(&mut |_| {}).expect("helm"));
+    helm.arg("template").arg(deploy().join("chart"));
+    helm.args([
+        "--namespace",
+        namespace,
+        "--set",
+        "buildkite.organization=my-organization-slug",
+    ]);
+    for value in values {
+        helm.args(["--set", value]);
+    }
+    helm
+}
+
+/// The objects in an order that does not depend on who wrote them.
+fn sorted(yaml: &str) -> Vec<Value> {
+    let mut objects = objects(yaml);
+    objects.sort_by_key(|object| object["kind"].as_str().map(str::to_owned));
+    objects
+}
