@@ -12,6 +12,7 @@ pub mod import;
 pub mod kubernetes;
 pub mod loopback;
 pub mod measure;
+pub mod report;
 pub mod rivals;
 mod run;
 pub mod scenario;

@@ -1,0 +1,228 @@
+//! What is looked at.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use buildscaler_simulator::report::run_page;
+use serde_json::Value;
+
+use crate::driver::Browser;
+use crate::sample::{self, MORNING, SEASON};
+
+type Look = fn(&Browser);
+
+/// Every look, by name.
+pub(crate) const ALL: &[(&str, Look)] = &[
+    ("a_run_is_drawn_without_a_word_on_the_console", a_run_is_drawn),
+    ("a_run_is_readable_on_a_phone", a_run_on_a_phone),
+    ("a_long_run_is_drawn", a_long_run),
+    ("unmet_expectations_are_seen_at_once", unmet_expectations),
+    ("light_and_dark_differ_and_both_have_contrast", light_and_dark),
+    ("those_who_do_not_see_it_are_told_tables_and_pictures", roles),
+    ("arrow_keys_tell_values", arrow_keys),
+];
+
+fn a_run_is_drawn(browser: &Browser) {
+    let page = run_page(&sample::scenario("morning-rush"), "ours", &sample::run(MORNING));
+    show(browser, "run", &page);
+    sound(browser);
+    keep(browser, "run-light");
+    browser.prefer("dark");
+    keep(browser, "run-dark");
+}
+
+fn a_run_on_a_phone(browser: &Browser) {
+    let page = run_page(
+        &sample::scenario(&"long-name-".repeat(20)),
+        "ours",
+        &sample::run(MORNING),
+    );
+    show(browser, "phone", &page);
+    browser.resize(390, 844);
+    sound(browser);
+    keep(browser, "run-phone");
+}
+
+fn a_long_run(browser: &Browser) {
+    let page = run_page(&sample::scenario("season"), "ours", &sample::run(SEASON));
+    show(browser, "season", &page);
+    browser.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
+    sound(browser);
+    keep(browser, "season");
+}
+
+fn unmet_expectations(browser: &Browser) {
+    let mut run = sample::run(MORNING);
+    run.unmet = vec![
+        "240 jobs should have ended, 238 did".into(),
+        "no build may be interrupted, 1 was".into(),
+    ];
+    run.summary.total.interrupted = 1;
+    let page = run_page(&sample::scenario("morning-rush"), "ours", &run);
+    show(browser, "unmet", &page);
+    sound(browser);
+    let top = browser.evaluate("return document.querySelector('.verdict.unmet').getBoundingClientRect().bottom");
+    assert!(top.as_f64().unwrap() < 800.0, "below the fold: {top}");
+    keep(browser, "run-unmet");
+}
+
+fn light_and_dark(browser: &Browser) {
+    let page = run_page(&sample::scenario("morning-rush"), "ours", &sample::run(MORNING));
+    show(browser, "schemes", &page);
+    let mut backs = Vec::new();
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        backs.push(browser.evaluate("return getComputedStyle(document.body).backgroundColor"));
+        let weak = browser.evaluate(WEAK_TEXT);
+        assert_eq!(weak, Value::Array(Vec::new()), "{scheme}");
+    }
+    assert_ne!(backs[0], backs[1]);
+}
+
+fn roles(browser: &Browser) {
+    let page = run_page(&sample::scenario("morning-rush"), "ours", &sample::run(MORNING));
+    show(browser, "roles", &page);
+    browser.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
+    let roles = browser.roles();
+    let has = |role: &str, name: &str| {
+        roles
+            .iter()
+            .any(|(its, called)| its == role && called.starts_with(name))
+    };
+    assert!(has("table", "What each queue came to"));
+    assert!(has("columnheader", "p95"));
+    assert!(has("rowheader", "linux-0"));
+    assert!(has("rowheader", "All queues"));
+    assert!(has("heading", "Over time"));
+    let pictures: Vec<_> = roles
+        .iter()
+        .filter(|(role, _)| role == "image" || role == "img")
+        .collect();
+    assert_eq!(
+        pictures.len(),
+        15,
+        "three charts and two of waits, for all and for both queues: {pictures:?}"
+    );
+    assert!(pictures.iter().all(|(_, name)| !name.is_empty()));
+}
+
+fn arrow_keys(browser: &Browser) {
+    let page = run_page(&sample::scenario("morning-rush"), "ours", &sample::run(MORNING));
+    show(browser, "keys", &page);
+    browser.evaluate("document.querySelector('.timeline').focus()");
+    browser.press("End");
+    browser.press("ArrowLeft");
+    let told = browser.evaluate("return document.querySelector('.readout.shown').innerText");
+    let told = told.as_str().unwrap();
+    assert!(told.starts_with("03:59:20 to 03:59:40, at most"), "{told}");
+    assert!(told.contains("\nwaiting 0\n"), "{told}");
+}
+
+/// Opens the page in a window of the usual size.
+fn show(browser: &Browser, name: &str, page: &str) {
+    let file = folder().join(format!("{name}.html"));
+    std::fs::write(&file, page).unwrap();
+    browser.resize(1200, 900);
+    browser.open(&file);
+}
+
+/// What is true of every page.
+fn sound(browser: &Browser) {
+    assert_eq!(browser.console(), Vec::<Value>::new(), "said on the console");
+    let empty = browser.evaluate(EMPTY_PICTURES);
+    assert_eq!(empty, Value::Array(Vec::new()), "pictures without a size");
+    let overflowing = browser.evaluate(OVERFLOWING);
+    assert_eq!(overflowing, Value::Array(Vec::new()), "text that leaves its box");
+    let colliding = browser.evaluate(COLLIDING);
+    assert_eq!(colliding, Value::Array(Vec::new()), "labels that lie on each other");
+}
+
+fn keep(browser: &Browser, name: &str) {
+    let picture = STANDARD.decode(browser.picture()).unwrap();
+    std::fs::write(folder().join(format!("{name}.png")), picture).unwrap();
+}
+
+fn folder() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Charts, and lines in them, that are shown and have no size.
+const EMPTY_PICTURES: &str = r#"
+const empty = [];
+const pictures = [...document.querySelectorAll('svg[role=img]')].filter((svg) => svg.checkVisibility());
+if (pictures.length === 0) empty.push('there are none');
+for (const svg of pictures) {
+  const box = svg.getBoundingClientRect();
+  if (box.width < 200 || box.height < 80) empty.push(svg.id);
+  if (svg.querySelectorAll('path, rect').length === 0) empty.push(svg.id + ' is blank');
+  for (const path of svg.querySelectorAll('path')) {
+    if (path.getTotalLength() === 0) empty.push(svg.id + ' ' + path.getAttribute('class'));
+  }
+}
+return empty;"#;
+
+/// Text that is wider than what holds it, a page that scrolls sideways,
+/// labels that a picture cuts off.
+const OVERFLOWING: &str = r#"
+const over = [];
+const root = document.documentElement;
+if (root.scrollWidth > root.clientWidth) over.push('the page: ' + root.scrollWidth + ' > ' + root.clientWidth);
+for (const element of document.querySelectorAll('h1, h2, p, dt, dd, li, summary, figcaption, th, td, .figure')) {
+  if (element.checkVisibility() && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0) {
+    over.push(element.tagName + ' ' + element.textContent.slice(0, 40));
+  }
+}
+for (const text of document.querySelectorAll('svg[role=img] text')) {
+  if (!text.checkVisibility()) continue;
+  const box = text.getBoundingClientRect(), svg = text.ownerSVGElement.getBoundingClientRect();
+  if (box.left < svg.left - 1 || box.right > svg.right + 1 || box.top < svg.top - 1 || box.bottom > svg.bottom + 1) {
+    over.push(text.ownerSVGElement.id + ' ' + text.textContent);
+  }
+}
+return over;"#;
+
+/// Labels of one picture that lie on each other.
+const COLLIDING: &str = r#"
+const colliding = [];
+for (const svg of document.querySelectorAll('svg[role=img]')) {
+  if (!svg.checkVisibility()) continue;
+  const boxes = [...svg.querySelectorAll('text')].map((text) => [text.textContent, text.getBoundingClientRect()]);
+  boxes.forEach(([one, a], place) => {
+    for (const [other, b] of boxes.slice(place + 1)) {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 1 && down > 3) colliding.push(svg.id + ': ' + one + ' / ' + other);
+    }
+  });
+}
+return colliding;"#;
+
+/// Text whose contrast to what is behind it is below 4.5.
+const WEAK_TEXT: &str = r#"
+const weak = new Set();
+function light(colour) {
+  const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
+    const share = part / 255;
+    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function behind(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    const parts = colour.match(/[\d.]+/g);
+    if (parts.length === 3 || Number(parts[3]) === 1) return colour;
+  }
+  return 'rgb(255, 255, 255)';
+}
+for (const element of document.querySelectorAll('h1, h2, p, dt, dd span, li, td, th, caption, span, strong, svg text')) {
+  if (!element.checkVisibility() || !element.textContent.trim()) continue;
+  const style = getComputedStyle(element);
+  const colour = element instanceof SVGElement ? style.fill : style.color;
+  const [a, b] = [light(colour), light(behind(element))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) weak.add(element.tagName + '.' + element.getAttribute('class') + ' ' + colour);
+}
+return [...weak];"#;

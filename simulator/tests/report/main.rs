@@ -1,0 +1,4 @@
+//! The pages of runs and comparisons, as text. `browser/` looks at them as pictures.
+
+mod pages;
+mod sample;
