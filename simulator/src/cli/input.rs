@@ -28,6 +28,12 @@ pub(super) fn read_text(path: &Path) -> Result<String, BadInput> {
     Ok(text)
 }
 
+/// Writes a file that the user asked for.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), BadInput> {
+    std::fs::write(path, text)
+        .map_err(|error| BadInput(vec![format!("{}: cannot be written: {error}", path.display())]))
+}
+
 /// Reads a scenario, with every problem of it named.
 pub(super) fn read_scenario(path: &Path) -> Result<Scenario, BadInput> {
     let text = read_text(path)?;

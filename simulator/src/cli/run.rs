@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use buildscaler_simulator::measure::{QueueSummary, Run};
+use buildscaler_simulator::report::run_page;
 use buildscaler_simulator::rivals;
 use buildscaler_simulator::scenario::{Scenario, Span};
 use buildscaler_simulator::{Fidelity, Keeper, Options, run as run_scenario};
 use clap::{Args, ValueEnum};
 
-use super::input::read_scenario;
+use super::input::{read_scenario, write_text};
 use super::say::{progress_bar, say};
 use super::{BadInput, Verdict};
+
+/// Samples of a run that is shown as a page.
+const SAMPLES: u64 = 4_000;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
@@ -30,6 +34,9 @@ pub(super) struct RunArguments {
     /// Another seed than the scenario's.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Write the run as a page: charts, figures and story in one HTML file.
+    #[arg(long, value_name = "PAGE.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +49,9 @@ enum FidelityArgument {
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Verdict, BadInput> {
     let keeper = keeper(&arguments.policy)?;
+    if arguments.report.is_some() && arguments.scenarios.len() > 1 {
+        return Err(BadInput(vec!["--report shows one run: name one scenario".to_owned()]));
+    }
     let mut scenarios = Vec::new();
     for path in &arguments.scenarios {
         scenarios.push(read_scenario(path)?);
@@ -49,7 +59,13 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Verdict, BadInput> {
     let mut verdict = Verdict::Well;
     for mut scenario in scenarios {
         scenario.seed = arguments.seed.unwrap_or(scenario.seed);
-        let outcome = run_one(&scenario, keeper, arguments);
+        let mut outcome = run_one(&scenario, keeper, arguments);
+        if let Some(path) = &arguments.report {
+            write_text(path, &run_page(&scenario, &arguments.policy, &outcome))?;
+        }
+        if !arguments.story {
+            outcome.story.clear();
+        }
         show(&scenario, &outcome, arguments);
         if !outcome.unmet.is_empty() {
             verdict = Verdict::Unmet;
@@ -83,12 +99,18 @@ fn run_one(scenario: &Scenario, keeper: Keeper, arguments: &RunArguments) -> Run
             FidelityArgument::Domain => Fidelity::Domain,
             FidelityArgument::Wire => Fidelity::Wire,
         },
-        story: arguments.story,
+        story: arguments.story || arguments.report.is_some(),
+        sample_every: arguments.report.as_ref().map_or(Duration::ZERO, |_| distance(scenario)),
         ..Options::default()
     };
     let outcome = run_scenario(scenario, options, &mut |passed| bar.set_position(passed.as_secs()));
     bar.finish_and_clear();
     outcome
+}
+
+/// Samples for a page: some thousands, and not more than one a second.
+fn distance(scenario: &Scenario) -> Duration {
+    Duration::from_secs((scenario.lasts.0.as_secs() / SAMPLES).max(1))
 }
 
 fn show(scenario: &Scenario, outcome: &Run, arguments: &RunArguments) {

@@ -74,7 +74,7 @@ pub(crate) fn run(size: Size) -> Run {
 
 /// Jobs come in builds; each gets a pod of its own a while later.
 fn one_queue(jobs: u64, size: Size, dice: &mut Dice) -> (QueueSummary, Vec<Sample>) {
-    let places = usize::try_from(size.length.as_secs() / size.every.as_secs()).unwrap();
+    let places = (size.length.as_secs() / size.every.as_secs()) as usize;
     let every = size.every.as_secs();
     let mut samples = vec![Sample::default(); places];
     let mut figures = QueueSummary::default();

@@ -4,6 +4,12 @@
 //! ignored, and say so, unless `CI=true`: then they fail. The pictures that
 //! are taken lie in the folder `report` of Cargo's folder for tests' files.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a look that panics is a test that fails"
+)]
+
 mod driver;
 mod looks;
 #[path = "../sample.rs"]
