@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::finding::{Finding, FindingKind};
@@ -16,7 +17,7 @@ use crate::template::Template;
 pub(crate) mod agent_container;
 
 /// A pod manifest that lacks nothing but its name.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Blueprint {
     manifest: Map<String, Value>,
     labels: BTreeMap<String, String>,
@@ -27,7 +28,7 @@ pub(crate) struct Blueprint {
 }
 
 /// The tags of the agents that a template makes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tags {
     /// Those that the template spells out.
     pub(crate) known: Vec<String>,

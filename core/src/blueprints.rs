@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::blueprint::{Blueprint, template_finding};
 use crate::finding::{Finding, FindingKind};
 use crate::fleet::Fleet;
@@ -12,12 +14,12 @@ use crate::names::{Queue, TemplateHash, Uid};
 use crate::template::Template;
 
 /// Drawn blueprints by template.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Blueprints {
     drawn: BTreeMap<Uid, Drawn>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Drawn {
     hash: TemplateHash,
     queue: Queue,

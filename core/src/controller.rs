@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::Agent;
 use crate::blueprints::Blueprints;
 use crate::config::Config;
@@ -24,9 +26,17 @@ mod see;
 /// It remembers what it has seen and asked for, and nothing that it could not
 /// do without: a new one in its place does the same a little later
 /// (Invariants 20 and 31).
-#[derive(Debug)]
+///
+/// It can be written down and read again, all but its policy: one that was read
+/// takes the steps that the written one would have taken, with the reactive
+/// policy. What was written holds pod templates, and so perhaps secrets: it is
+/// for recordings, whose inputs have none. To remember from one process to the
+/// next, use [`Controller::save`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Controller {
     config: Config,
+    /// Not written: in its place comes the reactive one.
+    #[serde(skip, default = "reactive")]
     policy: Box<dyn ScalingPolicy>,
     clock: Timestamp,
     next_id: u64,
@@ -50,8 +60,12 @@ pub struct Controller {
     report: Report,
 }
 
+fn reactive() -> Box<dyn ScalingPolicy> {
+    Box::new(Reactive)
+}
+
 /// What the last look at Buildkite showed, as far as it is needed again.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Known {
     begun_at: Timestamp,
     /// None if jobs or agents could not be seen.
@@ -60,7 +74,7 @@ struct Known {
 }
 
 /// What a command in flight is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Subject {
     Cluster,
     Buildkite,

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 const LIMITED_FOR: Duration = Duration::from_secs(120);
 
 /// The jobs of one queue that want an agent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Demand {
     /// Jobs of no rules but the queue: since when each has waited.
     pub(crate) plain: Vec<Timestamp>,

@@ -87,8 +87,9 @@ pub enum FindingChange {
 }
 
 /// The findings that stand, and what changed since they were last read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Standing {
+    #[serde(with = "crate::pairs")]
     now: BTreeMap<(FindingKind, String), String>,
 }
 

@@ -26,6 +26,7 @@ mod inspect;
 pub mod labels;
 pub mod memory;
 pub mod names;
+mod pairs;
 mod plan;
 pub mod pod;
 mod pod_name;

@@ -214,7 +214,7 @@ fn begin<'a>(args: &ControllerArgs, state: &'a StateArgs, clock: &Clock) -> Begi
     let file = state.state.as_deref().map(|path| StateFile::new(path, args));
     if let Some(file) = &file {
         match file.recall(&mut controller, clock.now()) {
-            Ok(()) => tape = tape.after_a_gap(),
+            Ok(()) => tape = tape.recalling(&controller),
             // Where stderr is closed, the run goes on all the same.
             Err(why) => drop(writeln!(stderr(), "buildscalerctl: {why}")),
         }

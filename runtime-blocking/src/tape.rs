@@ -1,7 +1,7 @@
 //! The recording of a run, if one is wanted.
 
 use buildscaler_args::ControllerArgs;
-use buildscaler_core::{Config, Input, Step, Timestamp};
+use buildscaler_core::{Config, Controller, Input, Step, Timestamp};
 use buildscaler_recording::{Notice, Program, Recorder, Settings};
 
 /// Records, and logs what an operator should know of that.
@@ -25,8 +25,8 @@ impl Tape {
     }
 
     /// The same for a controller that recalls what an earlier one saw.
-    pub(crate) fn after_a_gap(self) -> Self {
-        Self(self.0.map(Recorder::after_a_gap))
+    pub(crate) fn recalling(self, controller: &Controller) -> Self {
+        Self(self.0.map(|recorder| recorder.recalling(controller)))
     }
 
     /// Records what the controller is about to be told.

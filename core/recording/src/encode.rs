@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use buildscaler_core::{Agent, BuildkiteJob, ClusterView, Input, Look, Pod, Step, Template, Timestamp, View};
+use buildscaler_core::{
+    Agent, BuildkiteJob, ClusterView, CommandId, Input, Look, Outcome, Pod, Spending, Step, Template, Timestamp, View,
+};
 
 use crate::delta::Delta;
 use crate::format::{InputLine, RecordedInput, STEP_PREFIX};
@@ -13,98 +15,115 @@ use crate::redact::Redactor;
 #[derive(Debug)]
 pub(crate) struct Encoder {
     redactor: Redactor,
-    templates: Vec<Arc<Template>>,
-    pods: Vec<Arc<Pod>>,
-    jobs: Vec<BuildkiteJob>,
-    agents: Vec<Agent>,
+    templates: Lists<Arc<Template>>,
+    pods: Lists<Arc<Pod>>,
+    jobs: Lists<BuildkiteJob>,
+    agents: Lists<Agent>,
+}
+
+/// The last complete list of one kind: as it was seen, and as it was written.
+#[derive(Debug)]
+struct Lists<T> {
+    seen: Vec<T>,
+    shown: Vec<T>,
 }
 
 impl Encoder {
     pub(crate) fn new() -> Self {
         Self {
             redactor: Redactor::new(),
-            templates: Vec::new(),
-            pods: Vec::new(),
-            jobs: Vec::new(),
-            agents: Vec::new(),
+            templates: Lists::new(),
+            pods: Lists::new(),
+            jobs: Lists::new(),
+            agents: Lists::new(),
         }
     }
 
     /// Begins another file: nothing of the last one may be referred to. What
     /// stands for a text that is left out stays the same.
     pub(crate) fn begin_file(&mut self) {
-        self.templates.clear();
-        self.pods.clear();
-        self.jobs.clear();
-        self.agents.clear();
+        let redactor = std::mem::replace(&mut self.redactor, Redactor::of_replay());
+        *self = Self {
+            redactor,
+            ..Self::new()
+        };
     }
 
-    /// The line of an input.
-    pub(crate) fn input(&mut self, at: Timestamp, input: &Input) -> serde_json::Result<Vec<u8>> {
-        let input = match input {
-            Input::Tick => RecordedInput::Tick,
-            Input::Shutdown => RecordedInput::Shutdown,
-            Input::Outcome { id, outcome, spending } => RecordedInput::Outcome {
-                id: *id,
-                outcome: self.redactor.outcome(outcome),
-                spending: spending.clone(),
-            },
-            Input::Cluster { id, view } => {
-                let ClusterView {
-                    begun_at,
-                    templates,
-                    pods,
-                } = view;
-                let redactor = &self.redactor;
-                RecordedInput::Cluster {
-                    id: *id,
-                    begun_at: *begun_at,
-                    templates: list(
-                        &mut self.templates,
-                        templates,
-                        redactor,
-                        |row| row.uid.as_str(),
-                        |row| Arc::new(redactor.template(row)),
-                    ),
-                    pods: list(
-                        &mut self.pods,
-                        pods,
-                        redactor,
-                        |row| row.uid.as_str(),
-                        |row| redactor.pod(row),
-                    ),
-                }
-            }
-            Input::Buildkite { id, look } => {
-                let Look {
-                    begun_at,
-                    jobs,
-                    agents,
-                    end,
-                    spending,
-                } = look;
-                let redactor = &self.redactor;
-                RecordedInput::Buildkite {
-                    id: *id,
-                    begun_at: *begun_at,
-                    jobs: rows(
-                        &mut self.jobs,
-                        jobs,
-                        |row| row.id.as_str(),
-                        |row| redactor.buildkite_job(row),
-                    ),
-                    agents: rows(
-                        &mut self.agents,
-                        agents,
-                        |row| row.id.as_str(),
-                        |row| redactor.agent(row),
-                    ),
-                    end: redactor.end(end),
-                    spending: spending.clone(),
-                }
-            }
+    /// The line of an input, and the input as whoever reads the line sees it.
+    pub(crate) fn input(&mut self, at: Timestamp, input: &Input) -> serde_json::Result<(Vec<u8>, Input)> {
+        let (written, shown) = match input {
+            Input::Tick => (RecordedInput::Tick, Input::Tick),
+            Input::Shutdown => (RecordedInput::Shutdown, Input::Shutdown),
+            Input::Outcome { id, outcome, spending } => self.outcome(*id, outcome, spending),
+            Input::Cluster { id, view } => self.cluster(*id, view),
+            Input::Buildkite { id, look } => self.look(*id, look),
         };
-        line(&InputLine { at, input })
+        Ok((line(&InputLine { at, input: written })?, shown))
+    }
+
+    fn outcome(&self, id: CommandId, outcome: &Outcome, spending: &Spending) -> (RecordedInput, Input) {
+        let outcome = self.redactor.outcome(outcome);
+        let spending = spending.clone();
+        let written = RecordedInput::Outcome {
+            id,
+            outcome: outcome.clone(),
+            spending: spending.clone(),
+        };
+        (written, Input::Outcome { id, outcome, spending })
+    }
+
+    fn cluster(&mut self, id: Option<CommandId>, view: &ClusterView) -> (RecordedInput, Input) {
+        let redactor = &self.redactor;
+        let begun_at = view.begun_at;
+        let (templates, shown_templates) = self.templates.view(
+            &view.templates,
+            redactor,
+            |row| row.uid.as_str(),
+            |row| Arc::new(redactor.template(row)),
+        );
+        let (pods, shown_pods) = self
+            .pods
+            .view(&view.pods, redactor, |row| row.uid.as_str(), |row| redactor.pod(row));
+        let written = RecordedInput::Cluster {
+            id,
+            begun_at,
+            templates,
+            pods,
+        };
+        let view = ClusterView {
+            begun_at,
+            templates: shown_templates,
+            pods: shown_pods,
+        };
+        (written, Input::Cluster { id, view })
+    }
+
+    fn look(&mut self, id: CommandId, look: &Look) -> (RecordedInput, Input) {
+        let redactor = &self.redactor;
+        let Look { begun_at, .. } = *look;
+        let jobs = self
+            .jobs
+            .rows(&look.jobs, |row| row.id.as_str(), |row| redactor.buildkite_job(row));
+        let agents = self
+            .agents
+            .rows(&look.agents, |row| row.id.as_str(), |row| redactor.agent(row));
+        let (end, spending) = (redactor.end(&look.end), look.spending.clone());
+        let shown = Look {
+            begun_at,
+            jobs: self.jobs.shown.clone(),
+            agents: self.agents.shown.clone(),
+            end: end.clone(),
+            spending: spending.clone(),
+        };
+        let written = RecordedInput::Buildkite {
+            id,
+            begun_at,
+            jobs,
+            agents,
+            end,
+            spending,
+        };
+        (written, Input::Buildkite { id, look: shown })
     }
 
     /// The line of a step.
@@ -123,26 +142,39 @@ pub(crate) fn line(value: &impl serde::Serialize) -> serde_json::Result<Vec<u8>>
     Ok(line)
 }
 
-fn list<T: Clone + PartialEq>(
-    last: &mut Vec<T>,
-    now: &View<Vec<T>>,
-    redactor: &Redactor,
-    id: impl Fn(&T) -> &str,
-    shown: impl FnMut(&T) -> T,
-) -> View<Delta<T>> {
-    match now {
-        View::Complete(now) => View::Complete(rows(last, now, id, shown)),
-        View::Unknown(failure) => View::Unknown(redactor.failure(failure)),
+impl<T: Clone + PartialEq> Lists<T> {
+    fn new() -> Self {
+        Self {
+            seen: Vec::new(),
+            shown: Vec::new(),
+        }
     }
-}
 
-fn rows<T: Clone + PartialEq>(
-    last: &mut Vec<T>,
-    now: &[T],
-    id: impl Fn(&T) -> &str,
-    shown: impl FnMut(&T) -> T,
-) -> Delta<T> {
-    let delta = Delta::between(last, now, id, shown);
-    now.clone_into(last);
-    delta
+    /// What changed in the rows, which are remembered.
+    fn rows(&mut self, now: &[T], id: impl Fn(&T) -> &str, show: impl FnMut(&T) -> T) -> Delta<T> {
+        let delta = Delta::between(&self.seen, now, id, show);
+        now.clone_into(&mut self.seen);
+        // A delta fits the list that it was made for.
+        self.shown = delta.clone().apply(&self.shown).unwrap_or_default();
+        delta
+    }
+
+    fn view(
+        &mut self,
+        now: &View<Vec<T>>,
+        redactor: &Redactor,
+        id: impl Fn(&T) -> &str,
+        show: impl FnMut(&T) -> T,
+    ) -> (View<Delta<T>>, View<Vec<T>>) {
+        match now {
+            View::Complete(now) => {
+                let delta = self.rows(now, id, show);
+                (View::Complete(delta), View::Complete(self.shown.clone()))
+            }
+            View::Unknown(failure) => {
+                let failure = redactor.failure(failure);
+                (View::Unknown(failure.clone()), View::Unknown(failure))
+            }
+        }
+    }
 }

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use buildscaler_core::{
-    Agent, BuildkiteJob, CommandId, Config, LookEnd, Outcome, Pod, Spending, Template, Timestamp, View,
+    Agent, BuildkiteJob, CommandId, Config, Controller, LookEnd, Outcome, Pod, Spending, Template, Timestamp, View,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::delta::Delta;
 
@@ -34,6 +35,21 @@ pub struct Header {
     pub start: Start,
     /// The settings of the controller.
     pub config: Config,
+    /// All that the controller knew at the beginning of this file, without
+    /// what is left out of recordings; none if it was new and knew nothing.
+    pub(crate) state: Option<Value>,
+}
+
+impl Header {
+    /// A controller as it was at the beginning of this file; none if that is
+    /// not written, or cannot be understood.
+    pub fn controller(&self) -> Option<Controller> {
+        match (&self.state, self.start) {
+            (Some(state), _) => Controller::deserialize(state).ok(),
+            (None, Start::Fresh) => Some(Controller::new(self.config.clone())),
+            (None, Start::Continued | Start::Gap) => None,
+        }
+    }
 }
 
 /// A program and its version.
@@ -49,7 +65,8 @@ pub struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
-    /// Nothing: the controller was new.
+    /// Nothing: the controller was new, but for what it may recall from an
+    /// earlier process.
     Fresh,
     /// The last step of the file before.
     Continued,

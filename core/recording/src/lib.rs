@@ -22,6 +22,7 @@ mod reading;
 mod recorder;
 mod redact;
 mod replay;
+mod shadow;
 mod why;
 
 pub use error::{Problem, ReadError};

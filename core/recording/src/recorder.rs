@@ -6,17 +6,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use buildscaler_core::{Config, Input, Step, Timestamp};
+use buildscaler_core::{Config, Controller, Input, Step, Timestamp};
 
 use crate::encode::{self, Encoder};
 use crate::folder::{self, Listed};
 use crate::format::{FORMAT, Header, Program, Start, VERSION};
+use crate::shadow::Shadow;
 
 /// A file takes no more than this part of the whole, so that little is lost
 /// when the oldest one goes.
 const SHARE: u64 = 8;
 /// The size at which a file is followed by the next, whatever the bound.
 const LARGEST_PART: u64 = 32 * 1024 * 1024;
+/// A file has at least so many times the bytes of its header: that of a large
+/// fleet is long.
+const HEADERS: u64 = 4;
 /// How long to wait after a write that failed.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -83,6 +87,9 @@ pub struct Recorder {
     settings: Settings,
     config: Config,
     encoder: Encoder,
+    shadow: Shadow,
+    /// Whether the controller begins with a memory.
+    recalls: bool,
     run: Option<String>,
     parts: u32,
     state: State,
@@ -105,6 +112,8 @@ struct Open {
     file: File,
     path: PathBuf,
     bytes: u64,
+    /// The bytes of its header.
+    header: u64,
 }
 
 impl Recorder {
@@ -113,6 +122,8 @@ impl Recorder {
     pub fn new(settings: Settings, config: Config) -> Self {
         Self {
             settings,
+            shadow: Shadow::new(config.clone()),
+            recalls: false,
             config,
             encoder: Encoder::new(),
             run: None,
@@ -123,12 +134,13 @@ impl Recorder {
         }
     }
 
-    /// The same for a controller that recalls what an earlier one saw: its
-    /// steps follow upon what is not in the recording.
+    /// The same for a controller that recalls what an earlier one saw, and has
+    /// taken no step yet: it begins with that memory, which is recorded too.
     #[must_use]
-    pub fn after_a_gap(self) -> Self {
+    pub fn recalling(self, controller: &Controller) -> Self {
         Self {
-            state: State::Closed(None, Start::Gap),
+            shadow: Shadow::of(controller),
+            recalls: true,
             ..self
         }
     }
@@ -136,16 +148,18 @@ impl Recorder {
     /// Records what the controller is about to be told.
     #[must_use = "an operator wants to know"]
     pub fn input(&mut self, now: Timestamp, input: &Input) -> Option<Notice> {
-        if let State::Closed(Some(not_before), _) = self.state
-            && now < not_before
-        {
+        let rests = matches!(self.state, State::Closed(Some(not_before), _) if now < not_before);
+        let prepared = if rests { Ok(()) } else { self.prepare(now) };
+        // The shadow has to hear it even where it cannot be written.
+        let line = self.encoder.input(now, input).map(|(line, shown)| {
+            self.shadow.hear(now, shown);
+            line
+        });
+        if rests {
             self.missing += 1;
             return None;
         }
-        let written = self.prepare(now).and_then(|()| {
-            let line = self.encoder.input(now, input).map_err(io::Error::other)?;
-            self.write(&line)
-        });
+        let written = prepared.and_then(|()| self.write(&line.map_err(io::Error::other)?));
         match written {
             Ok(()) => self.resumed(),
             Err(error) => self.interrupted(error, now),
@@ -155,6 +169,7 @@ impl Recorder {
     /// Records what it decided.
     #[must_use = "an operator wants to know"]
     pub fn step(&mut self, now: Timestamp, step: &Step) -> Option<Notice> {
+        self.shadow.follow();
         if let State::Closed(..) = self.state {
             return None;
         }
@@ -166,7 +181,9 @@ impl Recorder {
     /// Sees to it that a file is open that has room.
     fn prepare(&mut self, now: Timestamp) -> io::Result<()> {
         let start = match &self.state {
-            State::Open(open) if open.bytes < self.part_size() => return Ok(()),
+            State::Open(open) if open.bytes < self.part_size().max(open.header.saturating_mul(HEADERS)) => {
+                return Ok(());
+            }
             State::Open(_) => Start::Continued,
             State::Closed(_, start) => *start,
         };
@@ -183,6 +200,11 @@ impl Recorder {
             part: self.parts + 1,
             start,
             config: self.config.clone(),
+            state: if start == Start::Fresh && !self.recalls {
+                None
+            } else {
+                self.shadow.state()
+            },
         };
         let path = folder.join(folder::part_name(run, header.part));
         self.encoder.begin_file();
@@ -191,6 +213,7 @@ impl Recorder {
             file: create_file(&path)?,
             path: path.clone(),
             bytes: 0,
+            header: u64::try_from(line.len()).unwrap_or(u64::MAX),
         });
         self.write(&line).inspect_err(|_| {
             // A file without a header would be in the way of whoever reads.

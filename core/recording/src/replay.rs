@@ -20,7 +20,8 @@ use crate::redact::Redactor;
 pub struct Replay {
     /// Steps that were taken again and were the same.
     pub steps: usize,
-    /// Files that could not be replayed: the steps before them are not there.
+    /// Files that could not be replayed: what the controller knew at their
+    /// beginning is not in them, or is of another version.
     pub skipped: Vec<PathBuf>,
     /// Steps that the recorded program did not live to write, and what became
     /// of them this time.
@@ -66,8 +67,8 @@ impl Replay {
 
 /// Replays a recording, up to its end or the first difference.
 ///
-/// Each run begins with its first file. Where that is gone, or where steps
-/// could not be written, the files after it are skipped and named.
+/// A file that follows the one before it goes on with its controller. Any other
+/// begins with what its own header says the controller knew.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -141,10 +142,8 @@ impl Player {
             .last
             .as_ref()
             .is_some_and(|last| last.run == header.run && last.part + 1 == header.part);
-        match header.start {
-            Start::Fresh => self.controller = Some(Controller::new(header.config.clone())),
-            Start::Continued if follows => {}
-            Start::Continued | Start::Gap => self.controller = None,
+        if header.start != Start::Continued || !follows || self.controller.is_none() {
+            self.controller = header.controller();
         }
         self.last = Some(Arc::clone(header));
         true
@@ -175,7 +174,7 @@ impl fmt::Display for Replay {
         for file in &self.skipped {
             writeln!(
                 f,
-                "skipped {}: the steps before it are not in this recording",
+                "skipped {}: what the controller knew at its beginning is not in it, or is of another version",
                 file.display()
             )?;
         }

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Requests spent, requests promised, and what the answers said is left.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Budget {
     config: BudgetConfig,
     readings: Vec<LimitReading>,

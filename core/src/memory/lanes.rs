@@ -33,20 +33,21 @@ pub(crate) enum LaneKey {
 }
 
 /// A command that is decided on and not sent yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Planned {
     pub(crate) action: Action,
     pub(crate) reason: Reason,
 }
 
 /// All lanes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Lanes {
+    #[serde(with = "crate::pairs")]
     lanes: BTreeMap<LaneKey, Lane>,
 }
 
 /// What waits in a lane.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Backlog {
     /// Stops and deletes, in order.
     Errands(VecDeque<Planned>),
@@ -76,7 +77,7 @@ pub(crate) struct Closure {
     closed_until: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lane {
     backlog: Backlog,
     in_flight: u32,

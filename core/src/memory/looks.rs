@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent::Agent;
 use crate::buildkite_job::BuildkiteJob;
 use crate::failure::Failure;
@@ -28,7 +30,7 @@ pub(crate) struct Seen {
 }
 
 /// The state of looking.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Looks {
     phase: Phase,
     next_at: Option<(Timestamp, Reason)>,
@@ -42,7 +44,7 @@ pub(crate) struct Looks {
     tight: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Resting,
     Cluster(CommandId, Reason),
@@ -51,7 +53,7 @@ enum Phase {
     Buildkite(CommandId, u32),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Partial {
     begun_at: Timestamp,
     jobs: Vec<BuildkiteJob>,

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::blueprint::Blueprint;
 use crate::index::fingerprint;
 use crate::memory::holds::{Holds, pod_key};
@@ -14,7 +16,7 @@ use crate::step::{Action, CreatePod};
 use crate::template::Template;
 
 /// Creates that are decided on and not sent yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PodRun {
     pub(crate) template: Arc<Template>,
     pub(crate) queue: Queue,

@@ -24,16 +24,16 @@ fn headers(folder: &Path) -> Vec<Header> {
 #[test]
 fn the_folder_never_grows_beyond_its_bound_and_the_oldest_files_go_first() {
     let folder = tempfile::tempdir().unwrap();
-    let most = 20_000;
+    let most = 40_000;
     for day in 0..2 {
         let mut life = Life::begin_at(later(START, day * 86_400), folder.path(), most);
-        for _ in 0..200 {
+        for _ in 0..400 {
             life.tell(5, Input::Tick);
             assert!(bytes(folder.path()) <= most);
         }
         assert!(life.notices.is_empty(), "{:?}", life.notices);
         let parts: Vec<u32> = headers(folder.path()).iter().map(|header| header.part).collect();
-        assert!(parts.len() > 4 && parts.is_sorted(), "{parts:?}");
+        assert!(parts.len() > 2 && parts[0] > 1 && parts.is_sorted(), "{parts:?}");
     }
 }
 

@@ -359,6 +359,11 @@ pub(crate) fn lives() -> impl Strategy<Value = Vec<(u32, Input)>> {
     vec((0..90u32, inputs()), 1..30)
 }
 
+/// A life that needs more than one small file.
+pub(crate) fn long_lives() -> impl Strategy<Value = Vec<(u32, Input)>> {
+    vec((0..90u32, inputs()), 40..90)
+}
+
 /// The time so many seconds after another.
 pub(crate) fn later(at: Timestamp, seconds: u32) -> Timestamp {
     at.after(std::time::Duration::from_secs(seconds.into()))
