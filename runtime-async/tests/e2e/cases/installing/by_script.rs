@@ -19,6 +19,8 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/buildscaler";
 pub(crate) async fn whole_path(world: &World) {
     // The world brings this one along; here it is the script's to make.
     kubectl(world, &["delete", "secret", "buildkite-agent-token"]);
+    // The controller's pod and those of the plain template satisfy the strictest level.
+    super::enforce(world, "restricted");
     let before = everything(world);
 
     let mut traced = configured(command(world, "bash"));

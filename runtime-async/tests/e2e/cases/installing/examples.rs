@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{apply_example, kubectl};
+use super::{apply_example, enforce, kubectl};
 use crate::harness::{PATIENCE, World, within};
 
 /// The strictest level that Kubernetes has is enforced where the examples say
@@ -59,12 +59,4 @@ fn provide_volume(world: &World) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), volume.to_string()).expect("written");
     kubectl(world, &["apply", "--filename", &file.path().display().to_string()]);
-}
-
-fn enforce(world: &World, level: &str) {
-    let label = format!("pod-security.kubernetes.io/enforce={level}");
-    kubectl(
-        world,
-        &["label", "--overwrite", "namespace", &world.home.namespace, &label],
-    );
 }

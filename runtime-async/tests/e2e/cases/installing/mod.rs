@@ -137,3 +137,12 @@ fn command_lines() -> String {
     let lines = processes.map(|process| fs::read(process.path().join("cmdline")).unwrap_or_default());
     String::from_utf8_lossy(&lines.collect::<Vec<_>>().join(&b'\n')).into_owned()
 }
+
+/// Has the API server refuse every pod of the home namespace that is below this Pod Security level.
+fn enforce(world: &World, level: &str) {
+    let label = format!("pod-security.kubernetes.io/enforce={level}");
+    kubectl(
+        world,
+        &["label", "--overwrite", "namespace", &world.home.namespace, &label],
+    );
+}
