@@ -1,5 +1,6 @@
 //! The command line. Each subcommand is one file.
 
+mod compare;
 mod input;
 mod run;
 mod say;
@@ -24,6 +25,9 @@ enum Command {
     /// Runs scenarios: their story, what they came to, and whether that is
     /// what they expect.
     Run(run::RunArguments),
+    /// Lets several policies keep the fleet in the same scenarios, and shows
+    /// waits and pod-hours side by side.
+    Compare(compare::CompareArguments),
 }
 
 /// How a subcommand ended, where it could be carried out.
@@ -43,6 +47,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     };
     match ended {
         Ok(Verdict::Well) => ExitCode::SUCCESS,

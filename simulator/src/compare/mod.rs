@@ -4,6 +4,7 @@
 //! clairvoyant bound among them; it is shown as a table, as CSV, as JSON and on
 //! the page.
 
+mod contest;
 mod contestant;
 mod figures;
 mod text;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use buildscaler_core::Queue;
 use serde::Serialize;
 
+pub use contest::compare;
 pub use contestant::{Contestant, UnknownContestant, Variant};
 pub use figures::{Figures, Regret};
 pub use text::{csv, table};
