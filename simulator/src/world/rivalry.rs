@@ -8,7 +8,7 @@ use super::fidelity::{Fidelity, NAMESPACE};
 use super::life::{Life, Phase};
 use super::manifest::job_manifest;
 use super::{Happening, World};
-use crate::buildkite::Stop;
+use crate::buildkite::{LifeEvent, Stop};
 use crate::rivals::{Condition, Move, PodId, Seen, SeenPod, Stay};
 use crate::scenario::TemplateSpec;
 
@@ -16,8 +16,11 @@ use crate::scenario::TemplateSpec;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     created: u64,
-    /// Jobs that had ended at the last look.
-    finished: BTreeMap<Queue, u64>,
+    /// Pods that had not ended at the last look.
+    alive: Vec<usize>,
+    /// How many pods and how many happenings are known.
+    lives: usize,
+    happenings: usize,
 }
 
 impl<F: Fidelity> World<'_, F> {
@@ -28,12 +31,11 @@ impl<F: Fidelity> World<'_, F> {
             .values()
             .map(|spec| (Queue::from(spec.queue.as_deref().unwrap_or(&spec.name)), spec.clone()))
             .collect();
-        let finished = self.outside.buildkite.finished_jobs();
+        self.forget_ended_pods();
+        let finished = self.finished_since_last_look();
         let demand = self.outside.buildkite.demand();
         for (queue, spec) in &queues {
             let wanted = demand.get(queue).copied().unwrap_or_default();
-            let ended = finished.get(queue).copied().unwrap_or(0);
-            let before = self.rivalry.finished.insert(queue.clone(), ended).unwrap_or(0);
             let pods = self.seen_pods(queue);
             let seen = Seen {
                 queue,
@@ -41,7 +43,7 @@ impl<F: Fidelity> World<'_, F> {
                 scheduled: wanted.scheduled,
                 running: wanted.running,
                 waiting: wanted.waiting,
-                finished: u32::try_from(ended - before).unwrap_or(u32::MAX),
+                finished: finished.get(queue).copied().unwrap_or(0),
                 pods: &pods,
                 ceiling: self.ceiling(queue, spec),
             };
@@ -54,8 +56,40 @@ impl<F: Fidelity> World<'_, F> {
         self.agenda.put(again, Happening::RivalLooks);
     }
 
+    /// Looks at no pod again that has ended: rivals look every second of weeks.
+    fn forget_ended_pods(&mut self) {
+        let memory = &mut self.rivalry;
+        memory.alive.extend(memory.lives..self.lives.len());
+        memory.lives = self.lives.len();
+        let is_alive = |at: &usize| self.lives.get(*at).is_some_and(|life| life.is_alive() && !life.removed);
+        memory.alive.retain(is_alive);
+    }
+
+    fn finished_since_last_look(&mut self) -> BTreeMap<Queue, u32> {
+        let buildkite = &self.outside.buildkite;
+        let happenings = buildkite.truth().happenings();
+        let mut finished: BTreeMap<Queue, u32> = BTreeMap::new();
+        for happening in happenings.iter().skip(self.rivalry.happenings) {
+            let queue = match happening.event {
+                LifeEvent::Finished(_) | LifeEvent::Interrupted(_) => buildkite.job_of(&happening.id),
+                LifeEvent::Scheduled | LifeEvent::Assigned(_) | LifeEvent::Started(_) | LifeEvent::Canceled => None,
+            };
+            if let Some(found) = queue {
+                *finished.entry(found.queue()).or_default() += 1;
+            }
+        }
+        self.rivalry.happenings = happenings.len();
+        finished
+    }
+
     fn seen_pods(&self, queue: &Queue) -> Vec<SeenPod> {
-        let lives = self.lives.iter().enumerate();
+        let known = self
+            .rivalry
+            .alive
+            .iter()
+            .copied()
+            .chain(self.rivalry.lives..self.lives.len());
+        let lives = known.filter_map(|at| Some((at, self.lives.get(at)?)));
         let alive = lives.filter(|(_, life)| life.is_alive() && !life.removed && life.queue == *queue);
         alive
             .map(|(at, life)| SeenPod {
