@@ -1,9 +1,11 @@
 //! The command line. Each subcommand is one file.
 
 mod compare;
+mod import;
 mod input;
 mod run;
 mod say;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,10 @@ enum Command {
     /// Lets several policies keep the fleet in the same scenarios, and shows
     /// waits and pod-hours side by side.
     Compare(compare::CompareArguments),
+    /// Makes a scenario of a recorded workload.
+    Import(import::ImportArguments),
+    /// Says what is wrong with scenario files.
+    Validate(validate::ValidateArguments),
 }
 
 /// How a subcommand ended, where it could be carried out.
@@ -48,6 +54,8 @@ pub(crate) fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
+        Command::Validate(arguments) => validate::validate(&arguments),
     };
     match ended {
         Ok(Verdict::Well) => ExitCode::SUCCESS,

@@ -162,7 +162,8 @@ pub enum FaultKind {
     Unavailable,
     /// The answer is no JSON.
     Garbled,
-    /// Half of a page's rows are missing, and it says that there is another page.
+    /// Half of a page's rows are missing; it says as truly as before whether
+    /// there is another page.
     Truncated,
     /// The answer is the one of before the fault.
     Stale,
