@@ -62,6 +62,9 @@ pub(super) fn import(arguments: &ImportArguments) -> Result<Verdict, BadInput> {
 fn report(imported: &Imported) {
     complain(&format!("{} builds with {} jobs", imported.builds, imported.jobs));
     for (why, skipped) in &imported.skipped {
-        complain(&format!("left out: {} {why} (the first: {})", skipped.rows, skipped.first));
+        complain(&format!(
+            "left out: {} {why} (the first: {})",
+            skipped.rows, skipped.first
+        ));
     }
 }

@@ -29,5 +29,9 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Result<Verdict, BadInpu
             Err(BadInput(problems)) => wrong.extend(problems),
         }
     }
-    if wrong.is_empty() { Ok(Verdict::Well) } else { Err(BadInput(wrong)) }
+    if wrong.is_empty() {
+        Ok(Verdict::Well)
+    } else {
+        Err(BadInput(wrong))
+    }
 }

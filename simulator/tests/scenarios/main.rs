@@ -30,8 +30,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// Seen failing with the reason left out of the line of a created pod, and
-/// with a grace of zero for agents that are on their way.
+/// Eleven were seen failing when pods on their way were not counted.
 fn story(path: PathBuf) -> Trial {
     Trial::test(stem(&path), move || {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -57,7 +56,9 @@ fn folder() -> PathBuf {
 
 fn files(folder: &Path, ending: &str) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
+    entries
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect()
 }
 
 fn stem(path: &Path) -> String {
