@@ -142,6 +142,27 @@ proptest! {
         prop_assert_eq!(tell_it(), tell_it());
     }
 
+    /// A controller that was written down and read again goes on as it would
+    /// have: that is how the later files of a recording begin.
+    ///
+    /// Seen to fail when commands in flight were not written.
+    #[test]
+    fn a_controller_that_was_written_goes_on_alike(world in worlds(), story in events(), place in 0..40usize) {
+        let tell_it = |is_written: bool| {
+            let mut driver = Driver::new(&Config::default(), world.clone());
+            driver.history = Some(Vec::new());
+            let (before, after) = story.split_at(place.min(story.len()));
+            tell(&mut driver, before);
+            if is_written {
+                let written = serde_json::to_string(&driver.controller).unwrap();
+                driver.controller = serde_json::from_str(&written).unwrap();
+            }
+            tell(&mut driver, after);
+            driver.history
+        };
+        prop_assert_eq!(tell_it(true), tell_it(false));
+    }
+
     /// Invariant 13: the order of API lists changes nothing.
     ///
     /// Seen to fail when pods were no longer sorted, and when the agents of a

@@ -33,7 +33,7 @@ async fn start(folder: &Path) -> World {
     world
 }
 
-/// Seen to fail when the recorder was not told of pushed views.
+/// Seen to fail when the recorder was told another time than the controller.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_controller_did_replays_without_difference() {
     let folder = tempfile::tempdir().expect("a folder");
