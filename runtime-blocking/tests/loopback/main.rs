@@ -12,4 +12,5 @@ mod recording;
 mod remembering;
 mod running;
 mod tap;
+mod terminal;
 mod world;

@@ -8,6 +8,7 @@ use buildscaler_simulator::fault::{Effect, Fault};
 use buildscaler_testbed::agent::Synthetic;
 use buildscaler_testbed::kubelet::{self, Kubelet};
 use kube::config::Kubeconfig;
+use rustix::process::Signal;
 
 use crate::world::World;
 
@@ -50,6 +51,44 @@ async fn sigterm_ends_it_while_buildkite_is_silent() {
     let (code, took) = running.end().await;
     assert_eq!(code, Some(0));
     assert!(took < AT_MOST, "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_signal_ends_it_while_kubernetes_is_silent() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let world = World::start().await;
+        let running = world.run(&[]);
+        running
+            .until("a look", || running.count("look at Buildkite: done") > 0)
+            .await;
+        let silence = Fault::on("*", Effect::Delay(Duration::from_secs(120)));
+        world.kubernetes.add_fault(silence);
+        let begun = || running.count("look at Kubernetes") - running.count("look at Kubernetes: done");
+        let before = begun();
+        running.until("a look that hangs", || begun() > before).await;
+        let (code, took) = running.end_by(signal).await;
+        assert_eq!(code, Some(0));
+        assert!(took < AT_MOST, "{took:?}");
+    }
+}
+
+/// Every question has a deadline: a run that nobody watches over ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_does_not_hang_a_plan() {
+    let (world, other) = (World::start().await, World::start().await);
+    let silence = || Fault::on("*", Effect::Delay(Duration::from_secs(120)));
+    world.kubernetes.add_fault(silence());
+    other.buildkite.fake().add(silence());
+    let (kubernetes, buildkite) = tokio::join!(world.finish(&["plan"]), other.finish(&["plan"]));
+    for (ended, api) in [(kubernetes, "Kubernetes"), (buildkite, "Buildkite")] {
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        assert!(
+            ended.stderr.contains(&format!("cannot look at {api}: ")),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("timed out"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

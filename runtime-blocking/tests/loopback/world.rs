@@ -82,7 +82,8 @@ impl World {
         self.kubernetes.with(|fake, _| fake.add_user(user));
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments, not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let (task, options) = arguments.split_first().expect("a task");
         let mut command = Command::from(mortal(env!("CARGO_BIN_EXE_buildscalerctl").as_ref()));
         command
@@ -215,10 +216,15 @@ impl Running {
     }
 
     /// Sends SIGTERM and waits for the end; returns the exit code and how long it took.
-    pub(crate) async fn end(mut self) -> (Option<i32>, Duration) {
+    pub(crate) async fn end(self) -> (Option<i32>, Duration) {
+        self.end_by(Signal::TERM).await
+    }
+
+    /// The same with this signal.
+    pub(crate) async fn end_by(mut self, signal: Signal) -> (Option<i32>, Duration) {
         let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let begun = std::time::Instant::now();
-        kill_process(id.expect("it still runs"), Signal::TERM).expect("signalled");
+        kill_process(id.expect("it still runs"), signal).expect("signalled");
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let took = begun.elapsed();
         check(&self.output());
