@@ -11,6 +11,7 @@ mod crew;
 mod deed;
 mod doctor;
 mod exec;
+mod history;
 mod journal;
 mod log;
 mod mishap;

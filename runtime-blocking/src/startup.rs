@@ -16,6 +16,7 @@ use crate::access::AccessError;
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew, Errand};
 use crate::doctor::{DoctorArgs, Health};
+use crate::history::{HistoryArgs, NoHistory, download};
 use crate::log;
 use crate::once::{Blind, look};
 use crate::plan::{FindingLine, Plan};
@@ -38,6 +39,8 @@ const DOCTOR_CODES: &str = "Exit codes:\n  0  nothing failed; notes are no failu
     2  an option or the kubeconfig cannot be used";
 const WHY_CODES: &str = "Exit codes:\n  0  explained\n  \
     1  the recording does not know it, or cannot be read\n  2  an option cannot be used";
+const HISTORY_CODES: &str = "Exit codes:\n  0  the scenario is written\n  1  it is not; what has come is kept, and the same \
+    command goes on from there\n  2  an option cannot be used";
 const APPLY_CODES: &str = "Exit codes:\n  0  all done, or nothing to do\n  \
     1  could not look at Kubernetes or Buildkite, or something failed\n  \
     2  an option or the kubeconfig cannot be used";
@@ -82,6 +85,10 @@ enum Task {
         #[command(flatten)]
         controller: ControllerArgs,
     },
+    /// Downloads past builds as a scenario for buildscaler-sim: times, queues and
+    /// tags, without commands and environments
+    #[command(after_help = HISTORY_CODES)]
+    History(Box<HistoryArgs>),
     /// Explains what happened to a Buildkite job, an agent or a pod, or did
     /// not, from a recording made with --record
     #[command(after_help = WHY_CODES)]
@@ -116,6 +123,8 @@ enum Failed {
     Run(#[from] RunError),
     #[error(transparent)]
     Untold(#[from] Untold),
+    #[error(transparent)]
+    History(#[from] NoHistory),
     #[error("the operating system refuses what is needed: {0}")]
     System(#[from] io::Error),
 }
@@ -132,6 +141,7 @@ pub fn main() -> ExitCode {
         Task::Apply { controller, state } => apply(controller, state),
         Task::Doctor(doctor) => examine(doctor),
         Task::Run { controller } => keep_running(controller),
+        Task::History(history) => download(history).map_err(Failed::from),
         Task::Why(question) => explain(question).map_err(Failed::from),
     };
     done.unwrap_or_else(|error| {
@@ -139,11 +149,13 @@ pub fn main() -> ExitCode {
         drop(writeln!(stderr(), "buildscalerctl: {error}"));
         match error {
             Failed::Whereabouts(_) | Failed::Access(_) => ExitCode::from(UNUSABLE),
+            Failed::History(error) if error.is_of_options() => ExitCode::from(UNUSABLE),
             Failed::Blind(_)
             | Failed::Broken(_)
             | Failed::State(_)
             | Failed::Run(_)
             | Failed::Untold(_)
+            | Failed::History(_)
             | Failed::System(_) => ExitCode::FAILURE,
         }
     })

@@ -39,7 +39,7 @@ pub(crate) struct Transport {
 }
 
 /// Buildkite's REST API.
-struct Buildkite {
+pub(crate) struct Buildkite {
     base: String,
     agent: Agent,
     headers: HeaderMap,
@@ -52,20 +52,33 @@ impl std::fmt::Debug for Buildkite {
     }
 }
 
-impl Transport {
-    /// Prepares both connections. Nothing is sent yet, so a server that is
-    /// down is no error.
-    pub(crate) fn new(kubernetes: kube::Config, buildkite: &str, token: &Token) -> Result<Self, AccessError> {
+impl Buildkite {
+    /// Prepares the connection. Nothing is sent yet.
+    pub(crate) fn new(base: &str, token: &Token) -> Result<Self, AccessError> {
         let bearer = bearer(token.expose())
             .ok_or_else(|| AccessError("the Buildkite token holds characters that no token has".into()))?;
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            agent: settings(tls).build().new_agent(),
+            headers: HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]),
+        })
+    }
+
+    /// Sends one request and reads its answer.
+    pub(crate) fn send(&self, request: Request) -> Reply {
+        let Self { base, agent, headers } = self;
+        send(agent, base, headers, request, BUILDKITE_DEADLINE)
+    }
+}
+
+impl Transport {
+    /// Prepares both connections. Nothing is sent yet, so a server that is
+    /// down is no error.
+    pub(crate) fn new(kubernetes: kube::Config, buildkite: &str, token: &Token) -> Result<Self, AccessError> {
+        Ok(Self {
+            buildkite: Buildkite::new(buildkite, token)?,
             kubernetes: Access::new(kubernetes)?,
-            buildkite: Buildkite {
-                base: buildkite.trim_end_matches('/').to_owned(),
-                agent: settings(tls).build().new_agent(),
-                headers: HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]),
-            },
         })
     }
 
@@ -73,10 +86,7 @@ impl Transport {
     pub(crate) fn send(&self, request: Request) -> Reply {
         match request.api {
             Api::Kubernetes => self.send_to_kubernetes(request),
-            Api::Buildkite => {
-                let Buildkite { base, agent, headers } = &self.buildkite;
-                send(agent, base, headers, request, BUILDKITE_DEADLINE)
-            }
+            Api::Buildkite => self.buildkite.send(request),
         }
     }
 

@@ -10,5 +10,7 @@ mod rows;
 mod status;
 mod stop;
 
+pub use limits::readings;
 pub(crate) use look::LookScript;
+pub use status::failure;
 pub(crate) use stop::StopScript;

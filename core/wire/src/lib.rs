@@ -28,6 +28,7 @@ mod kubernetes;
 mod malformed;
 mod transport;
 
+pub use buildkite::{failure as buildkite_failure, readings as buildkite_limits};
 pub use date::parse as parse_date;
 pub use exchange::{Exchange, Surroundings};
 pub use kubernetes::{pod, template};

@@ -5,6 +5,7 @@
 mod applying;
 mod doctor;
 mod explaining;
+mod history;
 mod manifests;
 mod options;
 mod planning;

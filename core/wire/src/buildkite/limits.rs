@@ -30,7 +30,8 @@ pub(super) fn until(answer: &Answer, refused: &Refused, now: Timestamp) -> Times
     exhausted.chain(told).max().unwrap_or_else(|| from_now(WINDOW, now))
 }
 
-fn readings(headers: &HeaderMap, now: Timestamp) -> [Option<LimitReading>; 2] {
+/// The limits that an answer of Buildkite's REST API tells in its headers.
+pub fn readings(headers: &HeaderMap, now: Timestamp) -> [Option<LimitReading>; 2] {
     [
         reading(headers, LimitScope::User, "ratelimit-user", now),
         reading(headers, LimitScope::Organization, "ratelimit", now),

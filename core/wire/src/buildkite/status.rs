@@ -5,8 +5,9 @@ use buildscaler_core::{Failure, Refusal, Timestamp};
 use super::limits;
 use crate::answer::{Answer, Refused};
 
-/// The failure that this answer is, unless it is a success.
-pub(super) fn failure(answer: &Answer, now: Timestamp) -> Option<Failure> {
+/// The failure that this answer of Buildkite's REST API is, unless it is a
+/// success.
+pub fn failure(answer: &Answer, now: Timestamp) -> Option<Failure> {
     let status = answer.status();
     if status.is_success() {
         return None;
