@@ -8,6 +8,7 @@
 pub mod buildkite;
 pub mod compare;
 pub mod fault;
+pub mod generate;
 pub mod import;
 pub mod kubernetes;
 pub mod loopback;

@@ -183,7 +183,7 @@ impl FakeBuildkite {
                     queue: found.queue(),
                     runnable_at: found.runnable_at?,
                     started_at: found.started_at,
-                    over: found.state.is_over(),
+                    over_at: found.finished_at,
                 })
             })
             .collect()

@@ -58,8 +58,8 @@ pub struct Wait {
     pub runnable_at: Timestamp,
     /// When it started; none if it has not.
     pub started_at: Option<Timestamp>,
-    /// Whether nothing will happen to it any more.
-    pub over: bool,
+    /// When it was over, whether it ran or not.
+    pub over_at: Option<Timestamp>,
 }
 
 impl Wait {

@@ -5,7 +5,7 @@ mod unmet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use buildscaler_core::Queue;
+use buildscaler_core::{Queue, Timestamp};
 use serde::Serialize;
 
 /// What a run came to.
@@ -97,6 +97,38 @@ pub struct Sample {
     pub longest_wait_ms: u64,
 }
 
+/// A Buildkite job's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobLife {
+    /// Its queue.
+    pub queue: Queue,
+    /// When it wanted an agent.
+    pub runnable_at: Timestamp,
+    /// When an agent began it.
+    pub started_at: Option<Timestamp>,
+    /// When it was over, however.
+    pub over_at: Option<Timestamp>,
+}
+
+/// A pod's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PodLife {
+    /// What the story calls it.
+    pub alias: String,
+    /// Its queue.
+    pub queue: Queue,
+    /// Its image, which tells templates apart.
+    pub image: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its agent connected.
+    pub connected_at: Option<Timestamp>,
+    /// When its agent's last job ended.
+    pub idle_since: Option<Timestamp>,
+    /// When its last process ended.
+    pub ended_at: Option<Timestamp>,
+}
+
 /// Everything that one run yields.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -104,6 +136,10 @@ pub struct Run {
     pub summary: Summary,
     /// How it went.
     pub series: Series,
+    /// The jobs that wanted an agent, the oldest first.
+    pub jobs: Vec<JobLife>,
+    /// The pods, the oldest first.
+    pub pods: Vec<PodLife>,
     /// What happened, one line per event.
     pub story: Vec<String>,
     /// Where it fell short of what was expected.

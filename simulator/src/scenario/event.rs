@@ -78,7 +78,7 @@ pub enum Event {
 
 impl Event {
     /// The build that is created, if one is.
-    pub(super) fn build(&self) -> Option<&BuildEvent> {
+    pub(crate) fn build(&self) -> Option<&BuildEvent> {
         if let Self::Build(build) = self {
             Some(build)
         } else {
@@ -87,7 +87,7 @@ impl Event {
     }
 
     /// The template that is applied, if one is.
-    pub(super) fn template(&self) -> Option<&TemplateSpec> {
+    pub(crate) fn template(&self) -> Option<&TemplateSpec> {
         if let Self::ApplyTemplate(template) = self {
             Some(template)
         } else {

@@ -32,6 +32,7 @@ impl<F: Fidelity> World<'_, F> {
             return self.pod_exited(number, false);
         }
         life.enter(Phase::Idle, self.now);
+        life.connected_at = Some(self.now);
         self.story.line(self.now, || format!("agent {} connected", life.alias));
         self.tally.agent_connected(&life.queue);
         self.wait_for_work(number);
@@ -114,6 +115,7 @@ impl<F: Fidelity> World<'_, F> {
         let life = &mut self.lives[number as usize];
         self.tally.agent_done(&life.queue, life.since, self.now);
         life.enter(Phase::Idle, self.now);
+        life.idle_since = Some(self.now);
         if life.terminating || last {
             return self.agent_leaves(number);
         }

@@ -7,6 +7,7 @@ use buildscaler_core::{AgentId, Queue, Timestamp, Uid};
 use super::container::AgentSettings;
 use super::dice::Dice;
 use super::fidelity::PodRef;
+use crate::measure::PodLife;
 use crate::scenario::PodSettings;
 
 /// Which pod: its place among all pods there ever were.
@@ -38,6 +39,9 @@ pub(crate) struct Life {
     pub(crate) doom: Option<Doom>,
     /// Its object is no more.
     pub(crate) removed: bool,
+    pub(crate) connected_at: Option<Timestamp>,
+    /// When its last job ended.
+    pub(crate) idle_since: Option<Timestamp>,
 }
 
 /// How far a pod is.
@@ -115,6 +119,19 @@ impl Life {
         let periods = now.since(self.since).as_millis().div_ceil(period);
         let wait = u64::try_from(periods * period).unwrap_or(u64::MAX);
         self.since.after(Duration::from_millis(wait))
+    }
+
+    /// What is told of it in the end.
+    pub(crate) fn summary(&self) -> PodLife {
+        PodLife {
+            alias: self.alias.clone(),
+            queue: self.queue.clone(),
+            image: self.settings.image.clone(),
+            created_at: self.created_at,
+            connected_at: self.connected_at,
+            idle_since: self.idle_since,
+            ended_at: (!self.is_alive()).then_some(self.since),
+        }
     }
 
     /// Whether a process of it may still run.

@@ -29,11 +29,11 @@ use std::time::Duration;
 use buildscaler_core::{AgentId, Queue, Reason, Timestamp, Uid};
 
 use crate::buildkite::{FakeBuildkite, Limits, Switches};
-use crate::measure::Run;
+use crate::measure::{JobLife, Run};
 use crate::rivals::Rival;
 use crate::scenario::{Event, FaultKind, Range, Scenario, TemplateSpec};
 use agenda::Agenda;
-use dice::Dice;
+pub(crate) use dice::Dice;
 use faults::Faults;
 use fidelity::{Fidelity, Outside};
 use keepers::{Keeper, Slots, Talking};
@@ -296,10 +296,18 @@ impl<'a, F: Fidelity> World<'a, F> {
         let (mut summary, series) = self.tally.end(&self.outside.buildkite, length, self.now);
         summary.buildkite_requests = self.outside.buildkite_requests;
         summary.kubernetes_requests = self.outside.kubernetes_requests;
+        let jobs = self.outside.buildkite.waits().into_iter().map(|wait| JobLife {
+            queue: wait.queue,
+            runnable_at: wait.runnable_at,
+            started_at: wait.started_at,
+            over_at: wait.over_at,
+        });
         let unmet = self.scenario.expect.unmet(&summary, &findings, &reasons);
         Run {
             summary,
             series,
+            jobs: jobs.collect(),
+            pods: self.lives.iter().map(Life::summary).collect(),
             story: self.story.end(),
             unmet,
         }

@@ -64,6 +64,8 @@ impl<F: Fidelity> World<'_, F> {
             kill_at: None,
             doom: None,
             removed: false,
+            connected_at: None,
+            idle_since: None,
         });
         self.agenda
             .put(self.now.after(fate.scheduling), Happening::Schedule(number));

@@ -156,7 +156,7 @@ impl Tally {
         for wait in buildkite.waits() {
             let summary = queues.entry(wait.queue.clone()).or_default();
             summary.jobs += 1;
-            summary.unstarted += u64::from(wait.started_at.is_none() && !wait.over);
+            summary.unstarted += u64::from(wait.started_at.is_none() && wait.over_at.is_none());
             summary.waits.push(wait.length(now));
         }
         for (queue, finished) in buildkite.finished_jobs() {
