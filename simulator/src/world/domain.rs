@@ -104,7 +104,7 @@ impl Fidelity for Domain {
             Told::Succeeded => pod.stage = PodStage::Succeeded,
             Told::Failed => {
                 pod.stage = PodStage::Failed;
-                pod.trouble = Some("Error".into());
+                pod.trouble = Some("Error, exit code 1".into());
             }
         }
     }
