@@ -62,7 +62,10 @@ fn is_needed(scenario: &Scenario, at: usize) -> bool {
     })
 }
 
-fn shrink_build(scenario: &Scenario, at: usize, with: &mut dyn FnMut(&dyn Fn(&mut Scenario))) {
+/// Takes a change to a scenario and makes a candidate of it.
+type With<'a> = dyn FnMut(&dyn Fn(&mut Scenario)) + 'a;
+
+fn shrink_build(scenario: &Scenario, at: usize, with: &mut With<'_>) {
     let Event::Build(build) = &scenario.timeline[at].event else {
         return;
     };
