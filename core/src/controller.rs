@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 use crate::view::{ClusterView, View};
 
 mod dispatch;
+mod fork;
 mod recall;
 mod see;
 
@@ -65,7 +66,7 @@ fn reactive() -> Box<dyn ScalingPolicy> {
 }
 
 /// What the last look at Buildkite showed, as far as it is needed again.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     begun_at: Timestamp,
     /// None if jobs or agents could not be seen.

@@ -7,6 +7,7 @@
 
 pub mod buildkite;
 pub mod compare;
+pub mod explore;
 pub mod fault;
 pub mod generate;
 pub mod import;

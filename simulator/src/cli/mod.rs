@@ -1,6 +1,7 @@
 //! The command line. Each subcommand is one file.
 
 mod compare;
+mod explore;
 mod import;
 mod input;
 mod run;
@@ -24,6 +25,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Goes every way through small worlds, and shows the shortest one to
+    /// something that must never happen.
+    Explore(explore::ExploreArguments),
     /// Runs scenarios: their story, what they came to, and whether that is
     /// what they expect.
     Run(run::RunArguments),
@@ -52,6 +56,7 @@ struct BadInput(Vec<String>);
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command {
+        Command::Explore(arguments) => explore::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Import(arguments) => import::import(&arguments),

@@ -1,0 +1,25 @@
+//! Every interleaving of small worlds, up to a bound.
+//!
+//! A world runs one way; here every way is gone: at each moment each thing
+//! that may happen next does. The controller is the one that is shipped; what
+//! surrounds it is a model of its own, small enough that states can be told
+//! apart and counted. `docs/exploration.md` says what is in it and what is not.
+
+mod bugs;
+mod calm;
+mod fingerprint;
+mod happen;
+mod outside;
+mod safety;
+mod search;
+mod sights;
+mod state;
+mod worlds;
+
+pub use bugs::Bug;
+pub use outside::Broken;
+pub use safety::Invariant;
+pub use search::{Bounds, Counterexample, Exploration, explore, retrace};
+pub use sights::Sight;
+pub use state::Choice;
+pub use worlds::{Allowed, FirstPod, SmallWorld, WORLDS};

@@ -1,0 +1,49 @@
+//! Every deliberate bug is found, and found by the invariant that forbids it.
+
+use buildscaler_simulator::explore::{Bounds, Bug, Invariant, SmallWorld, explore};
+
+/// Explores the world in which a bug shows, and returns what it breaks.
+fn found(bug: Bug) -> (Invariant, usize) {
+    let (_, world) = Bug::ALL.iter().find(|(known, _)| *known == bug).unwrap();
+    let world = SmallWorld::named(world).unwrap();
+    let bounds = Bounds {
+        depth: 24,
+        states: 12_000,
+        calm_one_in: 0,
+    };
+    let found = explore(world, bounds, Some(bug), &mut |_| {});
+    let counterexample = found
+        .counterexample
+        .unwrap_or_else(|| panic!("{bug:?} is not found in {} states", found.states));
+    (counterexample.broken.invariant, counterexample.choices.len())
+}
+
+#[test]
+fn stops_by_force_are_found() {
+    assert_eq!(found(Bug::ForcedStop), (Invariant::NoBuildInterrupted, 9));
+}
+
+#[test]
+fn a_partial_list_taken_for_complete_is_found() {
+    assert_eq!(found(Bug::PartialList), (Invariant::NoDeleteOfAgents, 15));
+}
+
+#[test]
+fn copied_controller_labels_are_found() {
+    assert_eq!(found(Bug::CopiedLabels), (Invariant::NoBuildInterrupted, 11));
+}
+
+#[test]
+fn a_delete_without_precondition_is_found() {
+    assert_eq!(found(Bug::NoPrecondition).0, Invariant::OnlyOurs);
+}
+
+#[test]
+fn ignored_creates_in_flight_are_found() {
+    assert_eq!(found(Bug::IgnoredCreates), (Invariant::OneAtATime, 11));
+}
+
+#[test]
+fn no_grace_for_agents_that_start_is_found() {
+    assert_eq!(found(Bug::NoGrace).0, Invariant::AbsenceIsProven);
+}
