@@ -10,7 +10,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// Distances between ticks of time, in milliseconds, that people count in.
-const STEPS: [u64; 36] = [
+pub(super) const NICE_LENGTHS: [u64; 36] = [
     1,
     2,
     5,
@@ -99,7 +99,7 @@ fn rounded_up(most: u64, step: u64, say: impl Fn(u64) -> String) -> Axis {
 }
 
 fn step(most: u64, wanted: u64) -> u64 {
-    STEPS
+    NICE_LENGTHS
         .into_iter()
         .find(|step| most.div_ceil(*step) <= wanted)
         .unwrap_or(most)

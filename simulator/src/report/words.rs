@@ -14,8 +14,7 @@ pub(super) fn length(length: Duration) -> String {
     match millis {
         0 => "0 s".to_owned(),
         1..SECOND => format!("{millis} ms"),
-        SECOND..10_000 => format!("{} s", short(millis as f64 / SECOND as f64, 1)),
-        10_000..MINUTE => format!("{} s", millis / SECOND),
+        SECOND..MINUTE => format!("{} s", short(millis as f64 / SECOND as f64, 1)),
         MINUTE..HOUR => two(millis, (MINUTE, "min"), (SECOND, "s")),
         HOUR..DAY => two(millis, (HOUR, "h"), (MINUTE, "min")),
         DAY.. => two(millis, (DAY, "d"), (HOUR, "h")),
@@ -113,7 +112,7 @@ mod tests {
             "7 ms",
             "1 s",
             "1.3 s",
-            "59 s",
+            "59.9 s",
             "1 min",
             "1 min 30 s",
             "1 h",

@@ -1,4 +1,5 @@
 //! The pages of runs and comparisons, as text. `browser/` looks at them as pictures.
 
+mod comparisons;
 mod pages;
 mod sample;

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use buildscaler_core::Queue;
 use buildscaler_simulator::measure::Run;
-use buildscaler_simulator::report::run_page;
+use buildscaler_simulator::report::{comparison_page, run_page};
 
+use crate::comparisons::comparison;
 use crate::sample::{MORNING, SEASON, Size, run, scenario};
 
 const EVIL: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
@@ -27,6 +28,39 @@ fn nothing_that_comes_from_a_scenario_becomes_markup() {
     assert!(!page.contains("<script>alert"));
     assert!(!page.contains("<img"));
     assert!(page.contains("&lt;script&gt;alert(1)"));
+}
+
+#[test]
+fn nothing_of_a_comparison_becomes_markup() {
+    let mut comparison = comparison(2, EVIL);
+    for compared in &mut comparison.scenarios {
+        compared.description = EVIL.into();
+        compared.lines[0].contestant = EVIL.into();
+        compared.lines[0].about = EVIL.into();
+    }
+    let page = comparison_page(&comparison);
+    assert!(!page.contains("<script>alert"));
+    assert!(!page.contains("<img"));
+}
+
+#[test]
+fn the_page_of_very_many_scenarios_stays_small() {
+    let page = comparison_page(&comparison(500, "scenario"));
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert!(page.contains("the first 60 of 500 scenarios"));
+}
+
+#[test]
+fn a_comparison_of_nothing_has_a_page() {
+    for scenarios in [0, 1] {
+        let mut comparison = comparison(scenarios, "empty");
+        comparison
+            .scenarios
+            .iter_mut()
+            .for_each(|compared| compared.lines.clear());
+        let page = comparison_page(&comparison);
+        assert!(!page.contains("NaN") && !page.contains(">inf"));
+    }
 }
 
 /// Seen to fail when lines were not thinned.

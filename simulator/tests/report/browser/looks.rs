@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use buildscaler_simulator::report::run_page;
+use buildscaler_simulator::report::{comparison_page, run_page};
 use serde_json::Value;
 
+use crate::comparisons::comparison;
 use crate::driver::Browser;
 use crate::sample::{self, MORNING, SEASON};
 
@@ -20,6 +21,8 @@ pub(crate) const ALL: &[(&str, Look)] = &[
     ("unmet_expectations_are_seen_at_once", unmet_expectations),
     ("light_and_dark_differ_and_both_have_contrast", light_and_dark),
     ("those_who_do_not_see_it_are_told_tables_and_pictures", roles),
+    ("a_comparison_is_drawn_and_its_labels_are_apart", a_comparison),
+    ("many_scenarios_are_compared", many_scenarios),
     ("arrow_keys_tell_values", arrow_keys),
 ];
 
@@ -105,6 +108,27 @@ fn roles(browser: &Browser) {
         "three charts and two of waits, for all and for both queues: {pictures:?}"
     );
     assert!(pictures.iter().all(|(_, name)| !name.is_empty()));
+}
+
+fn a_comparison(browser: &Browser) {
+    show(browser, "comparison", &comparison_page(&comparison(1, "week")));
+    sound(browser);
+    let drawn = browser.evaluate("return document.querySelectorAll('svg[role=img] .point').length");
+    assert_eq!(drawn, 14);
+    keep(browser, "comparison-light");
+    browser.prefer("dark");
+    assert_eq!(browser.evaluate(WEAK_TEXT), Value::Array(Vec::new()));
+    keep(browser, "comparison-dark");
+}
+
+fn many_scenarios(browser: &Browser) {
+    show(browser, "scenarios", &comparison_page(&comparison(6, "week")));
+    browser.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
+    sound(browser);
+    let roles = browser.roles();
+    let tables = roles.iter().filter(|(role, name)| role == "table" && !name.is_empty());
+    assert_eq!(tables.count(), 7, "one of all scenarios, and one of each");
+    keep(browser, "scenarios");
 }
 
 fn arrow_keys(browser: &Browser) {

@@ -10,6 +10,8 @@
     reason = "a look that panics is a test that fails"
 )]
 
+#[path = "../comparisons.rs"]
+mod comparisons;
 mod driver;
 mod looks;
 #[path = "../sample.rs"]
