@@ -163,13 +163,13 @@ fn table(id: &str, compared: &Compared) -> Markup {
                     tr {
                         th scope="col" rowspan="2" { "Policy" }
                         th scope="colgroup" colspan="2" { "Jobs" }
-                        th scope="colgroup" colspan="4" { "Wait for an agent" }
+                        th scope="colgroup" colspan="3" { "Wait for an agent" }
                         th scope="colgroup" colspan="3" { "Pods" }
                         th.number scope="col" rowspan="2" { "requests" br; "a minute" }
                         th scope="colgroup" colspan="2" { "Beyond the bound" }
                     }
                     tr {
-                        @for heading in ["ended", "interrupted", "mean", "median", "p95", "longest", "pod-hours", "idle",
+                        @for heading in ["ended", "interrupted", "median", "p95", "longest", "pod-hours", "idle",
                             "created", "mean wait", "pod-hours"] {
                             th.number scope="col" { (heading) }
                         }
@@ -202,7 +202,6 @@ fn row(line: &Line, on_frontier: bool) -> Markup {
             }
             td.number { (count(figures.finished)) }
             td.number.bad[figures.interrupted > 0] { (interrupted(figures)) }
-            td.number { (length(figures.wait_mean)) }
             td.number { (length(figures.wait_p50)) }
             td.number { (length(figures.wait_p95)) }
             td.number { (length(figures.wait_max)) }
