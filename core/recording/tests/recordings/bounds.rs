@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use buildscaler_core::Input;
+use buildscaler_core::{ClusterView, Input, Pod, PodStage, Queue, Uid, View};
 use buildscaler_recording::{Header, Notice, Part, Recording, Start, replay};
 
 use crate::odd::later;
@@ -111,4 +112,60 @@ fn nobody_else_may_read_the_files() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place), 0o700);
     assert_eq!(mode(&Recording::find(&place).unwrap().files()[0]), 0o600);
+}
+
+/// A write that is refused in the midst of a file costs the steps until it
+/// succeeds again, and nothing else.
+///
+/// Seen to fail when the shadow heard only what could be written.
+#[test]
+fn what_was_refused_is_missing_and_the_next_file_replays_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = 30_000;
+    let mut life = Life::begin(folder.path(), most);
+    let crowd: Vec<_> = (0..200).map(crowded).collect();
+    life.tell(5, cluster(crowd));
+    let [Notice::Interrupted { .. }] = life.notices.as_slice() else {
+        panic!("{:?}", life.notices);
+    };
+    life.tell(30, cluster(vec![crowded(1)]));
+    life.tell(90, Input::Tick);
+    life.tell(5, Input::Tick);
+    let [_, Notice::Resumed { file, missing }] = life.notices.as_slice() else {
+        panic!("{:?}", life.notices);
+    };
+    assert_eq!(*missing, 2);
+    assert_eq!(Part::open(file).unwrap().header().start, Start::Gap);
+    let replayed = replay(&Recording::find(file).unwrap()).unwrap();
+    assert!(replayed.is_equal() && replayed.steps == 2, "{replayed}");
+    let whole = replay(&Recording::find(folder.path()).unwrap()).unwrap();
+    assert!(whole.is_equal() && whole.skipped.is_empty(), "{whole}");
+}
+
+fn crowded(number: u32) -> Arc<Pod> {
+    Arc::new(Pod {
+        uid: Uid::from(format!("pod-{number}")),
+        namespace: "builds".into(),
+        name: format!("pod-{number}"),
+        queue: Some(Queue::from("linux")),
+        template_uid: None,
+        template_hash: None,
+        created_at: START,
+        deleting: false,
+        stage: PodStage::Running,
+        hostname: None,
+        trouble: None,
+        adopted: false,
+    })
+}
+
+fn cluster(pods: Vec<Arc<Pod>>) -> Input {
+    Input::Cluster {
+        id: None,
+        view: ClusterView {
+            begun_at: START,
+            templates: View::Complete(Vec::new()),
+            pods: View::Complete(pods),
+        },
+    }
 }
