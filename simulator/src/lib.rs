@@ -12,6 +12,7 @@ pub mod fault;
 pub mod generate;
 pub mod import;
 pub mod kubernetes;
+pub mod lift;
 pub mod loopback;
 pub mod measure;
 pub mod report;

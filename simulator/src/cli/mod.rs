@@ -4,6 +4,7 @@ mod compare;
 mod explore;
 mod import;
 mod input;
+mod lift;
 mod run;
 mod say;
 mod validate;
@@ -36,6 +37,8 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Makes a scenario of a recorded workload.
     Import(import::ImportArguments),
+    /// Makes a scenario of a recording.
+    Lift(lift::LiftArguments),
     /// Says what is wrong with scenario files.
     Validate(validate::ValidateArguments),
 }
@@ -60,6 +63,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Import(arguments) => import::import(&arguments),
+        Command::Lift(arguments) => lift::lift(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
     };
     match ended {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Imported, Options, Trace, problem, queues};
+use super::{Imported, Options, Trace, names, problem};
 use crate::scenario::{
     BuildEvent, ControllerSettings, Event, Expectations, Moment, Problem, Rule, Scenario, Span, Step, StepKind,
     TemplateSpec, VERSION, WorldSettings,
@@ -112,7 +112,7 @@ fn templates(builds: &mut [TracedBuild]) -> Vec<TemplateSpec> {
     }
     let mut taken = BTreeSet::new();
     let template = |(queue, tags): (String, BTreeMap<String, String>)| {
-        let name = queues::template(&queue, &mut taken);
+        let name = names::template(&queue, &mut taken);
         TemplateSpec {
             queue: (queue != name).then_some(queue),
             tags: tags.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
@@ -123,7 +123,7 @@ fn templates(builds: &mut [TracedBuild]) -> Vec<TemplateSpec> {
 }
 
 fn moments(build: TracedBuild, starts: Timestamp, timeline: &mut Vec<Moment>, ends: &mut Duration) {
-    let pipeline = queues::label(&build.pipeline);
+    let pipeline = names::label(&build.pipeline);
     for Part { at, steps } in build.parts {
         let at = span_since(at, starts);
         *ends = (*ends).max(at.0.saturating_add(length(&steps)));

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::assemble::{Part, TracedBuild};
+use super::names::is_tag;
 use super::{Trace, problem};
 use crate::scenario::{Problem, Rule, Span, Step, StepKind};
 
@@ -141,7 +142,7 @@ fn step(job: &Job) -> Result<(Step, Timestamp), &'static str> {
     for rule in job.agent_query_rules.iter().flatten() {
         match rule.split_once('=') {
             Some(("queue", queue)) => step.queue = Some(queue.to_owned()),
-            Some((key, value)) if !key.is_empty() && !value.is_empty() => step.rules.push(rule.clone()),
+            Some(_) if is_tag(rule) => step.rules.push(rule.clone()),
             Some(_) | None => {}
         }
     }

@@ -11,6 +11,7 @@ mod buildkite;
 mod csv;
 mod input;
 mod layout;
+pub(crate) mod names;
 mod queues;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,9 @@
-//! Names of queues.
+//! Names of queues in traces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::str::FromStr;
+
+use super::names::label;
 
 /// Other names for queues: `old=new`, and `*=new` for those not named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,35 +58,4 @@ pub(super) fn of_bitcoin_core(name: &str) -> &'static str {
     } else {
         "linux"
     }
-}
-
-/// A text as the value of a label, which is good for a pipeline's slug too.
-pub(super) fn label(text: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let text: String = text.chars().map(|c| if good(c) { c } else { '-' }).take(63).collect();
-    let trimmed = text.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if trimmed.is_empty() {
-        "unnamed".to_owned()
-    } else {
-        trimmed.to_owned()
-    }
-}
-
-/// The name of a template for a queue: as a Job may be called, and not taken.
-pub(super) fn template(queue: &str, taken: &mut BTreeSet<String>) -> String {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let plain: String = queue
-        .to_lowercase()
-        .chars()
-        .map(|c| if good(c) { c } else { '-' })
-        .take(50)
-        .collect();
-    let plain = plain.trim_matches('-');
-    let mut name = plain.to_owned();
-    let mut number = 1_u64;
-    while name.is_empty() || !taken.insert(name.clone()) {
-        number += 1;
-        name = format!("{plain}-{number}").trim_matches('-').to_owned();
-    }
-    name
 }

@@ -13,5 +13,6 @@ mod generate;
 mod hostile_input;
 mod import_buildkite;
 mod import_csv;
+mod lift;
 mod round_trip;
 mod schema;
