@@ -84,7 +84,11 @@ check_cluster() {
   command -v kubectl >/dev/null || complain "kubectl is not installed"
   give_up_on_complaints
   if ! answer=$(kubectl get namespace "$NAMESPACE" --output=name 2>&1); then
-    complain "the namespace $NAMESPACE cannot be had; if it does not exist, kubectl create namespace $NAMESPACE (kubectl says: $answer)"
+    case $answer in
+      *Forbidden* | *forbidden*) ;; # Whether more is forbidden, the trial will show.
+      *'not found'*) complain "there is no namespace $NAMESPACE; kubectl create namespace $NAMESPACE" ;;
+      *) complain "the cluster cannot be reached: ${answer##*$'\n'}" ;;
+    esac
   fi
   give_up_on_complaints
 }

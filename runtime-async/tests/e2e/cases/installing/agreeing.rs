@@ -7,7 +7,28 @@ use std::process::Command;
 use buildscaler_testbed::binaries::Binary;
 use serde_json::Value;
 
+use super::kubectl;
+use crate::harness::World;
 use crate::harness::manifests::{attempt, deploy, objects, overlay, run};
+
+/// Everything that a pod may be given, each with something in it.
+const RICH: &[&str] = &[
+    "options.record=/recordings",
+    "volumes[0].name=recordings",
+    "volumes[0].emptyDir.sizeLimit=1Gi",
+    "volumeMounts[0].name=recordings",
+    "volumeMounts[0].mountPath=/recordings",
+    "imagePullSecrets[0].name=registry",
+    "image.pullPolicy=Always",
+    "podAnnotations.team=builds",
+    "nodeSelector.disk=ssd",
+    "tolerations[0].key=builds",
+    "tolerations[0].operator=Exists",
+    "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey=zone",
+    "networkPolicy.enabled=true",
+    "buildkite.accessToken.token=abc",
+    "buildkite.agentToken.token=def",
+];
 
 /// What deploy.sh asks for in other ways.
 const NO_OPTIONS: [&str; 6] = ["token", "buildkite-org", "namespace", "kubeconfig", "help", "version"];
@@ -33,6 +54,37 @@ pub(crate) fn same_objects() {
         assert!(!kustomize.is_empty());
         assert_eq!(chart, kustomize, "{name}");
     }
+}
+
+/// The API server takes all of it as it is, without a field that it does not know. Seen to
+/// fail for a misspelt field in the overlay's Deployment.
+pub(crate) async fn accepted(world: &World) {
+    let home = world.home.namespace.as_str();
+    let overlays = [
+        "one-namespace",
+        "all-namespaces",
+        "eks-one-namespace",
+        "eks-all-namespaces",
+    ];
+    let mut manifests: Vec<String> = overlays.iter().map(|name| overlay(name, home)).collect();
+    manifests.push(overlay("../components/network-policy", home));
+    manifests.push(run(&mut rendered(home, RICH)));
+    for manifest in manifests {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), manifest).expect("written");
+        let file = file.path().display().to_string();
+        kubectl(
+            world,
+            &["apply", "--dry-run=server", "--validate=strict", "--filename", &file],
+        );
+    }
+}
+
+/// Seen to fail for a chart without a version.
+pub(crate) fn well_formed() {
+    let mut helm = Command::new(Binary::Helm.ensure(&mut |_| {}).expect("helm"));
+    helm.args(["lint", "--strict", "--set", "buildkite.organization=acme"]);
+    run(helm.arg(deploy().join("chart")));
 }
 
 /// Seen to fail when an option was missing in the schema.

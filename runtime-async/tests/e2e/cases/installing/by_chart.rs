@@ -14,7 +14,8 @@ use crate::harness::manifests::{deploy, run};
 use crate::harness::{PATIENCE, World, within};
 
 /// Two controllers run side by side each time, for as long as the Deployment
-/// says, while builds run and new ones come.
+/// says, while builds run and new ones come. Seen to fail with the strategy
+/// `Recreate`, which ends the old one first.
 pub(crate) async fn upgraded(world: &World) {
     kubectl(world, &["delete", "secret", "buildkite-agent-token"]);
     let before = everything(world);

@@ -14,7 +14,7 @@ use crate::harness::manifests::{attempt, deploy, run};
 const ROLE: &str = "arn:aws:iam::123456789012:role/buildscaler";
 
 /// Seen to fail when a Secret was made by `kubectl create secret --from-literal`
-/// (the token in the process list), without the label on a Secret (left behind),
+/// (the token in the process list), without the label on a Secret,
 /// and with a time stamp as the annotation (a second run restarted the pod).
 pub(crate) async fn whole_path(world: &World) {
     // The world brings this one along; here it is the script's to make.

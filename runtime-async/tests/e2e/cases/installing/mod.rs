@@ -44,6 +44,8 @@ pub(super) fn trials(suite: &Suite) -> Vec<Trial> {
             "the_chart_and_the_overlays_have_the_same_objects",
             agreeing::same_objects,
         ),
+        suite.case("every_overlay_and_the_chart_are_accepted", agreeing::accepted),
+        suite.check("the_chart_is_well_formed", agreeing::well_formed),
         suite.check("the_chart_knows_every_option", agreeing::every_option),
         suite.check("values_that_are_no_good_are_refused", agreeing::values_are_checked),
         suite.check("values_get_to_the_controller", agreeing::values_are_used),
