@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use buildscaler_simulator::compare::{self, Comparison, Contestant, Role, Variant};
+use buildscaler_simulator::report::comparison_page;
 use buildscaler_simulator::scenario::Scenario;
 use clap::{Args, ValueEnum};
 
-use super::input::read_scenario;
+use super::input::{read_scenario, write_text};
 use super::say::{complain, progress_bar, say};
 use super::{BadInput, Verdict};
 
@@ -31,6 +32,9 @@ pub(super) struct CompareArguments {
     /// How the figures are written.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Write the comparison as a page: its table, and waits against pod-hours.
+    #[arg(long, value_name = "PAGE.html")]
+    report: Option<PathBuf>,
     /// How many runs go on at once: one per processor if left out.
     #[arg(long, value_name = "NUMBER")]
     threads: Option<NonZero<usize>>,
@@ -61,6 +65,9 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Verdict, BadInput> {
     }
     let comparison = compete(&scenarios, &contestants, arguments)?;
     say(written(&comparison, arguments)?.trim_end());
+    if let Some(path) = &arguments.report {
+        write_text(path, &comparison_page(&comparison))?;
+    }
     Ok(verdict(&comparison))
 }
 

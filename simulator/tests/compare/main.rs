@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod command_line;
 mod contest;
 mod contestants;
 mod figures;
