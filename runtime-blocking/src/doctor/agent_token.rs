@@ -135,7 +135,6 @@ fn secret(asker: &mut Asker<'_>, about: &str, namespace: &str, name: &str, key: 
 
 /// Whether the token is good, and of this organization.
 fn belongs(about: &str, token: &str, endpoint: &str, organization: &str) -> Check {
-    // Agents cut off what a Secret made with `echo` ends in, but only at the end.
     let Some(authorization) = authorization(token.trim()) else {
         return Check::failed(
             about,
@@ -147,6 +146,13 @@ fn belongs(about: &str, token: &str, endpoint: &str, organization: &str) -> Chec
         |words: String| format!("{words}; make one for this organization's cluster and put it into the Secret");
     match ask(endpoint, authorization) {
         Said::Yes(answer) => match answer["organization_slug"].as_str() {
+            // As a Secret made with `echo` has it.
+            Some(slug) if slug == organization && token != token.trim() => Check::note(
+                about,
+                NAME,
+                "Buildkite knows it, but there are blanks or line breaks around it, which no agent is sure to take; write \
+                 the Secret with printf instead of echo",
+            ),
             Some(slug) if slug == organization => Check::ok(
                 about,
                 NAME,

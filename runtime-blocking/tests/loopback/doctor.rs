@@ -253,9 +253,9 @@ async fn the_secret_of_a_template_is_looked_at_where_it_may_be() {
         &["agent token", "there is no Secret default/buildkite-agent-token"],
     );
 
-    let secret = |token: &str| {
+    let secret = |name: &str, token: &str| {
         json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "buildkite-agent-token"},
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
             // What `base64` writes of the two tokens.
             "data": {"BUILDKITE_AGENT_TOKEN": token},
         })
@@ -266,9 +266,24 @@ async fn the_secret_of_a_template_is_looked_at_where_it_may_be() {
             .with(|fake, now| fake.create(now, Resource::Secrets, "default", object));
         created.expect("the Secret is good");
     };
-    create(secret("YmtjdF9hZ2VudHM="));
+    create(secret("buildkite-agent-token", "YmtjdF9hZ2VudHM="));
     let ended = doctor(&world, 0).await;
     says(&ended, "ok", &["agent token", "of organization acme"]);
+
+    let mut untidy = template("windows");
+    let container = &mut untidy["spec"]["template"]["spec"]["containers"][0];
+    container["env"] = json!([{
+        "name": "BUILDKITE_AGENT_TOKEN",
+        "valueFrom": {"secretKeyRef": {"name": "untidy", "key": "BUILDKITE_AGENT_TOKEN"}},
+    }]);
+    world.add_job(untidy);
+    create(secret("untidy", "YmtjdF9hZ2VudHMK"));
+    let ended = doctor(&world, 0).await;
+    says(
+        &ended,
+        "note",
+        &["default/windows-template: agent token", "line breaks"],
+    );
 
     world
         .buildkite
