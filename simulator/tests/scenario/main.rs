@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod collection;
+mod command_line;
 mod generate;
 mod hostile_input;
 mod import_buildkite;
