@@ -31,7 +31,7 @@ pub(crate) fn measure() -> bool {
     }
     let (plan, reading) = (median(plans), median(readings));
     let ratio = plan.as_secs_f64() / reading.as_secs_f64();
-    println!("plan {plan:.0?}, reading the same pages {reading:.0?}: {ratio:.2} times (promised: at most {PROMISED})");
+    println!("plan {plan:.2?}, reading the same pages {reading:.2?}: {ratio:.2} times (promised: at most {PROMISED})");
     ratio <= PROMISED
 }
 
