@@ -5,6 +5,8 @@ mod explore;
 mod import;
 mod input;
 mod lift;
+mod record;
+mod replay;
 mod run;
 mod say;
 mod validate;
@@ -39,6 +41,9 @@ enum Command {
     Import(import::ImportArguments),
     /// Makes a scenario of a recording.
     Lift(lift::LiftArguments),
+    /// Takes a recording through this program's core again, and shows the first
+    /// step that is not the same.
+    Replay(replay::ReplayArguments),
     /// Says what is wrong with scenario files.
     Validate(validate::ValidateArguments),
 }
@@ -64,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Import(arguments) => import::import(&arguments),
         Command::Lift(arguments) => lift::lift(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
     };
     match ended {

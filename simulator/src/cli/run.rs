@@ -7,10 +7,11 @@ use buildscaler_simulator::measure::{QueueSummary, Run};
 use buildscaler_simulator::report::run_page;
 use buildscaler_simulator::rivals;
 use buildscaler_simulator::scenario::{Scenario, Span};
-use buildscaler_simulator::{Fidelity, Keeper, Options, run as run_scenario};
+use buildscaler_simulator::{Fidelity, Keeper, Options, Witness, run as run_scenario};
 use clap::{Args, ValueEnum};
 
 use super::input::{read_scenario, write_text};
+use super::record::Tape;
 use super::say::{progress_bar, say};
 use super::{BadInput, Verdict};
 
@@ -37,6 +38,10 @@ pub(super) struct RunArguments {
     /// Write the run as a page: charts, figures and story in one HTML file.
     #[arg(long, value_name = "PAGE.html")]
     report: Option<PathBuf>,
+    /// Record the run in this folder, as the controller's --record does: for
+    /// `replay`, `lift` and `buildscalerctl why`.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,6 +56,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Verdict, BadInput> {
     let keeper = keeper(&arguments.policy)?;
     if arguments.report.is_some() && arguments.scenarios.len() > 1 {
         return Err(BadInput(vec!["--report shows one run: name one scenario".to_owned()]));
+    }
+    let ours = matches!(keeper, Keeper::Ours);
+    if arguments.record.is_some() && (arguments.scenarios.len() > 1 || !ours) {
+        return Err(BadInput(vec![
+            "--record records one run of our controller: name one scenario, and no policy".to_owned(),
+        ]));
     }
     let mut scenarios = Vec::new();
     for path in &arguments.scenarios {
@@ -93,15 +104,17 @@ fn keeper(name: &str) -> Result<Keeper, BadInput> {
 
 fn run_one(scenario: &Scenario, keeper: Keeper, arguments: &RunArguments) -> Run {
     let bar = progress_bar(&scenario.name, scenario.lasts.0);
+    let config = scenario.controller.config(&scenario.world.buildkite);
+    let mut tape = arguments.record.as_ref().map(|folder| Tape::new(folder, config));
     let options = Options {
         keeper,
+        witness: tape.as_mut().map(|tape| tape as &mut dyn Witness),
         fidelity: match arguments.fidelity {
             FidelityArgument::Domain => Fidelity::Domain,
             FidelityArgument::Wire => Fidelity::Wire,
         },
         story: arguments.story || arguments.report.is_some(),
         sample_every: arguments.report.as_ref().map_or(Duration::ZERO, |_| distance(scenario)),
-        ..Options::default()
     };
     let outcome = run_scenario(scenario, options, &mut |passed| bar.set_position(passed.as_secs()));
     bar.finish_and_clear();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buildscaler_core::{Controller, Finding, FindingChange, Input, Reason, Timestamp};
+use buildscaler_core::{Controller, Finding, FindingChange, Input, Reason, Step, Timestamp};
 
 use super::fidelity::Fidelity;
 use super::{Happening, World};
@@ -45,6 +45,9 @@ impl<F: Fidelity> World<'_, F> {
             0 => "controller starts".to_owned(),
             _ => "second controller starts".to_owned(),
         });
+        if let Some(witness) = &mut self.witness {
+            witness.starts(which);
+        }
         self.wake_keeper_now(which);
     }
 
@@ -210,10 +213,14 @@ impl<F: Fidelity> World<'_, F> {
 
 /// Sees what controllers learn and decide.
 pub trait Witness {
+    /// A controller starts, with no memory.
+    fn starts(&mut self, controller: u8) {
+        let _ = controller;
+    }
     /// A controller is about to learn this.
     fn input(&mut self, controller: u8, clock: Timestamp, input: &Input);
     /// This is what it made of it.
-    fn step(&mut self, controller: u8, step: &buildscaler_core::Step);
+    fn step(&mut self, controller: u8, step: &Step);
 }
 
 /// Things in numbered places that are used again.
