@@ -10,6 +10,7 @@ mod figures;
 mod text;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use buildscaler_core::Queue;
 use serde::Serialize;
@@ -79,8 +80,8 @@ impl Role {
 }
 
 impl Compared {
-    /// The lines that no other beats on both axes, wait and pod-hours: the
-    /// wait-against-cost frontier, the cheapest first. The bound is not on it,
+    /// The lines that no other beats, in one of wait (p95) and pod-hours without
+    /// losing in the other: the wait-against-cost frontier, the cheapest first. The bound is not on it,
     /// since nobody can choose it; neither is whoever interrupted a build.
     pub fn frontier(&self) -> Vec<&Line> {
         let mut eligible: Vec<&Line> = self
@@ -92,13 +93,16 @@ impl Compared {
             let by_cost = a.total.pod_hours.total_cmp(&b.total.pod_hours);
             by_cost.then(a.total.wait_p95.cmp(&b.total.wait_p95))
         });
-        let mut shortest = None;
+        let mut last: Option<(f64, Duration)> = None;
         eligible.retain(|line| {
-            let better = shortest.is_none_or(|wait| line.total.wait_p95 < wait);
-            if better {
-                shortest = Some(line.total.wait_p95);
+            let (cost, wait) = (line.total.pod_hours, line.total.wait_p95);
+            let unbeaten = last.is_none_or(|(cheapest, shortest)| {
+                wait < shortest || (wait == shortest && cost.total_cmp(&cheapest).is_eq())
+            });
+            if unbeaten {
+                last = Some((cost, wait));
             }
-            better
+            unbeaten
         });
         eligible
     }

@@ -12,6 +12,7 @@ fn the_frontier_holds_whoever_no_other_beats_on_both_axes() {
         line("fixed", Rival, 0, 90.0),
         line("dearer-and-slower", Rival, 30, 13.0),
         line("cheap", Rival, 60, 10.0),
+        line("just-as-good", Rival, 60, 10.0),
         line("as-cheap-but-slower", Rival, 70, 10.0),
         line("bound", Bound, 0, 9.0),
     ]);
@@ -20,7 +21,7 @@ fn the_frontier_holds_whoever_no_other_beats_on_both_axes() {
         .iter()
         .map(|line| line.contestant.as_str())
         .collect();
-    assert_eq!(names, ["cheap", "ours", "fixed"]);
+    assert_eq!(names, ["cheap", "just-as-good", "ours", "fixed"]);
 }
 
 #[test]
