@@ -9,6 +9,7 @@ mod record;
 mod replay;
 mod run;
 mod say;
+mod serve;
 mod validate;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Command {
     /// Takes a recording through this program's core again, and shows the first
     /// step that is not the same.
     Replay(replay::ReplayArguments),
+    /// Serves the fakes on loopback, for trying clients by hand.
+    Serve(serve::ServeArguments),
     /// Says what is wrong with scenario files.
     Validate(validate::ValidateArguments),
 }
@@ -70,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(arguments) => import::import(&arguments),
         Command::Lift(arguments) => lift::lift(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
     };
     match ended {

@@ -5,5 +5,6 @@
 pub mod buildkite;
 mod http;
 pub mod kubernetes;
+pub mod stage;
 
 pub use http::{Shared, wall_clock};

@@ -43,7 +43,10 @@ use story::Story;
 use tally::Tally;
 
 pub(crate) use domain::Domain;
+pub(crate) use fidelity::NAMESPACE;
 pub use keepers::Witness;
+pub(crate) use manifest::job_manifest;
+pub(crate) use users::job_specs;
 pub(crate) use wire::Wire;
 
 /// Something that is going to happen.

@@ -177,7 +177,7 @@ impl<F: Fidelity> World<'_, F> {
 }
 
 /// The jobs of a build's steps; a step with parallelism is several.
-fn job_specs(steps: &[Step]) -> Vec<JobSpec> {
+pub(crate) fn job_specs(steps: &[Step]) -> Vec<JobSpec> {
     let mut specs: Vec<JobSpec> = Vec::new();
     let mut places: Vec<std::ops::Range<usize>> = Vec::new();
     for step in steps {
