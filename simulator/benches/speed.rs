@@ -8,7 +8,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    clippy::disallowed_types,
     reason = "a benchmark reads the clock and prints its figures"
 )]
 
