@@ -129,7 +129,7 @@ impl Errand {
         let begun = Instant::now();
         let answer = match self.answer_from_mirrors(&command).await {
             Some(answer) => answer,
-            None => self.exchange(command).await,
+            None => exchange(&self.transport, &self.surroundings, &self.clock, command).await,
         };
         subject.ended(&answer, begun.elapsed());
         answer
@@ -147,13 +147,19 @@ impl Errand {
             | Action::DeletePod { .. } => None,
         }
     }
+}
 
-    async fn exchange(&self, command: Command) -> Input {
-        let mut exchange = Exchange::begin(command, &self.surroundings, self.clock.now());
-        while let Some(request) = exchange.next_request(self.clock.now()) {
-            let reply = self.transport.send(request).await;
-            exchange.absorb(reply, self.clock.now());
-        }
-        exchange.finish(self.clock.now())
+/// Carries out one command by asking the APIs.
+pub(crate) async fn exchange(
+    transport: &Transport,
+    surroundings: &Surroundings,
+    clock: &Clock,
+    command: Command,
+) -> Input {
+    let mut exchange = Exchange::begin(command, surroundings, clock.now());
+    while let Some(request) = exchange.next_request(clock.now()) {
+        let reply = transport.send(request).await;
+        exchange.absorb(reply, clock.now());
     }
+    exchange.finish(clock.now())
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use buildscaler_args::Token;
-use buildscaler_core::Config;
+use buildscaler_core::{Command, Config, Input};
 use buildscaler_recording as recording;
 use buildscaler_wire::Surroundings;
 use reqwest::Url;
 use thiserror::Error;
 
 use crate::buildkite::{Buildkite, BuildkiteError};
+use crate::clock::Clock;
 use crate::kubernetes::Kubernetes;
+use crate::run::exchange;
 use crate::transport::Transport;
 
 /// Everything that [`run`](crate::run) needs.
@@ -62,5 +64,11 @@ impl Settings {
     #[must_use]
     pub fn record(self, record: Option<recording::Settings>) -> Self {
         Self { record, ..self }
+    }
+
+    /// Carries out one command by asking the APIs, as [`run`](crate::run) does
+    /// with every command that watches do not answer.
+    pub async fn carry_out(&self, command: Command) -> Input {
+        exchange(&self.transport, &self.surroundings, &Clock::new(), command).await
     }
 }

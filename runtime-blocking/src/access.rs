@@ -22,7 +22,7 @@ const REREAD: Duration = Duration::from_secs(60);
 /// Why there are no credentials to send with. The words hold no secret.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(crate) struct AccessError(pub(crate) String);
+pub struct AccessError(pub(crate) String);
 
 /// The way to one API server.
 pub(crate) struct Access {

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use buildscaler_args::Token;
 use buildscaler_core::{Command, Input};
 use buildscaler_wire::{Exchange, Surroundings};
 use thiserror::Error;
 
+use crate::access::AccessError;
 use crate::clock::Clock;
 use crate::deed::Deed;
 use crate::transport::Transport;
@@ -26,15 +28,30 @@ pub(crate) struct Broken;
 
 /// What it takes to carry out commands.
 #[derive(Debug)]
-pub(crate) struct Errand {
+pub struct Errand {
     pub(crate) transport: Transport,
     pub(crate) surroundings: Surroundings,
     pub(crate) clock: Arc<Clock>,
 }
 
 impl Errand {
+    /// Prepares both connections. Nothing is sent yet, so a server that is
+    /// down is no error.
+    pub fn new(
+        surroundings: Surroundings,
+        kubernetes: kube::Config,
+        buildkite: &str,
+        token: &Token,
+    ) -> Result<Self, AccessError> {
+        Ok(Self {
+            transport: Transport::new(kubernetes, buildkite, token)?,
+            surroundings,
+            clock: Arc::new(Clock::new()),
+        })
+    }
+
     /// Carries out one command, however long its deadlines let it take.
-    pub(crate) fn carry_out(&self, command: Command) -> Input {
+    pub fn carry_out(&self, command: Command) -> Input {
         let deed = Deed::of(&command);
         tracing::debug!(
             queue = deed.queue,

@@ -26,4 +26,6 @@ mod transport;
 mod whereabouts;
 mod why;
 
+pub use access::AccessError;
+pub use crew::Errand;
 pub use startup::main;

@@ -24,7 +24,6 @@ use crate::run::{RunError, run};
 use crate::show::{Format, Paper};
 use crate::state::{StateError, StateFile};
 use crate::tape::Tape;
-use crate::transport::Transport;
 use crate::whereabouts::{self, WhereaboutsError};
 use crate::why::{Untold, WhyArgs, explain};
 
@@ -269,14 +268,16 @@ fn prepare(args: &ControllerArgs, level: Level) -> Result<(Crew, Arc<Clock>), Fa
 fn errand(args: &ControllerArgs, level: Level) -> Result<Errand, Failed> {
     log::start(args.log_format, if args.verbose { Level::DEBUG } else { level });
     let cluster = whereabouts::cluster(args.kubeconfig())?;
-    Ok(Errand {
-        transport: Transport::new(cluster, &args.buildkite_api_url, &args.token)?,
-        surroundings: Surroundings {
-            organization: args.buildkite_org.clone(),
-            namespace: args.namespace().map(str::to_owned),
-        },
-        clock: Arc::new(Clock::new()),
-    })
+    let surroundings = Surroundings {
+        organization: args.buildkite_org.clone(),
+        namespace: args.namespace().map(str::to_owned),
+    };
+    Ok(Errand::new(
+        surroundings,
+        cluster,
+        &args.buildkite_api_url,
+        &args.token,
+    )?)
 }
 
 #[cfg(test)]
