@@ -164,13 +164,14 @@ impl<'a> Ideal<'a> {
         }
     }
 
-    /// Gives every job that may run an agent.
+    /// Gives every job that may run an agent, whatever the parallelism of its
+    /// template: that it has to be 0 is a rule of ours, which rivals do not know.
     fn serve_waiting(&mut self, now: Timestamp) {
         let templates: Vec<&TemplateSpec> = self.templates.values().copied().collect();
         for template in templates {
             let queue = Queue::from(template.queue.as_deref().unwrap_or(&template.name));
             let ceiling = self.ceiling_of(template);
-            while template.parallelism == 0 && self.busy.get(&queue).copied().unwrap_or(0) < ceiling {
+            while self.busy.get(&queue).copied().unwrap_or(0) < ceiling {
                 if !self.serve_one(template, &queue, now) {
                     break;
                 }
