@@ -18,19 +18,12 @@ impl State {
     /// Lets a choice happen.
     pub(super) fn happen(&mut self, choice: Choice, bug: Option<Bug>) -> Result<(), Broken> {
         self.sights = Sights::default();
+        self.said.clear();
         match choice {
             Choice::Wait => self.wait(bug),
             Choice::Arrive(at) => self.arrive(at, bug),
             Choice::Answer(at) => self.answer(at, bug),
-            Choice::Refuse(at) => {
-                self.left.failures -= 1;
-                let talk = self.talks.remove(usize::from(at));
-                let refused = Failure::Unavailable {
-                    message: "status 503".into(),
-                };
-                let input = failed(&talk, refused);
-                self.hear(input, bug)
-            }
+            Choice::Refuse(at) => self.refuse(at, bug),
             Choice::Lose(at) => {
                 self.left.failures -= 1;
                 self.talks[usize::from(at)].progress = Progress::Lost;
@@ -77,6 +70,15 @@ impl State {
             }
             Choice::Crash => self.crash(bug),
         }
+    }
+
+    fn refuse(&mut self, at: u8, bug: Option<Bug>) -> Result<(), Broken> {
+        self.left.failures -= 1;
+        let talk = self.talks.remove(usize::from(at));
+        let refused = Failure::Unavailable {
+            message: "status 503".into(),
+        };
+        self.hear(failed(&talk, refused), bug)
     }
 
     /// Time passes to the next wake or deadline; whoever waits too long for an

@@ -191,6 +191,20 @@ fn subject(action: &Action) -> String {
     }
 }
 
+/// What sort of command.
+pub fn kind(command: &Command) -> &'static str {
+    match &command.action {
+        Action::ObserveCluster => "look at Kubernetes",
+        Action::ObserveBuildkite { .. } => "look at Buildkite",
+        Action::CreatePod(_) => "create",
+        Action::StopAgent { .. } => "stop",
+        Action::DeletePod {
+            grace_seconds: Some(_), ..
+        } => "gentle delete",
+        Action::DeletePod { .. } => "delete",
+    }
+}
+
 /// A command in words.
 pub(super) fn name(command: &Command) -> String {
     match &command.action {

@@ -196,17 +196,30 @@ impl Search {
 /// How often progress is told.
 const PROGRESS: usize = 256;
 
-/// The way in words, one line for each choice, with the time of each.
-pub fn retrace(world: &SmallWorld, bug: Option<Bug>, choices: &[Choice]) -> Vec<String> {
-    let mut lines = Vec::new();
+/// A way in words.
+#[derive(Clone, Debug, Default)]
+pub struct Retraced {
+    /// One line for each choice, with the time of each.
+    pub lines: Vec<String>,
+    /// The commands that the controllers send on the way, by kind and reason:
+    /// `create (demand)`.
+    pub commands: Vec<String>,
+}
+
+/// Goes a way again, and says what happens.
+pub fn retrace(world: &SmallWorld, bug: Option<Bug>, choices: &[Choice]) -> Retraced {
+    let mut retraced = Retraced::default();
     let Ok(mut state) = State::begin(world, bug) else {
-        return lines;
+        return retraced;
     };
+    retraced.commands.append(&mut state.said);
     for choice in choices {
-        lines.push(state.tell(*choice));
-        if state.happen(*choice, bug).is_err() {
+        retraced.lines.push(state.tell(*choice));
+        let broken = state.happen(*choice, bug).is_err();
+        retraced.commands.append(&mut state.said);
+        if broken {
             break;
         }
     }
-    lines
+    retraced
 }

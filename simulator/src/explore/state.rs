@@ -9,7 +9,7 @@ use buildscaler_core::{Action, BuildkiteJob, Command, Controller, Input, PodStag
 
 use super::bugs::Bug;
 use super::outside::{Broken, Outside, SmallAgent};
-use super::safety::{Shown, name};
+use super::safety::{Shown, kind, name};
 use super::sights::{Sight, Sights};
 use super::worlds::{Allowed, START, SmallWorld};
 
@@ -93,6 +93,8 @@ pub(super) struct State {
     pub(super) shown: Shown,
     /// What was seen on the last choice.
     pub(super) sights: Sights,
+    /// What was sent on the last choice.
+    pub(super) said: Vec<String>,
 }
 
 impl Clone for State {
@@ -106,6 +108,7 @@ impl Clone for State {
             wake: self.wake,
             shown: self.shown.clone(),
             sights: self.sights,
+            said: self.said.clone(),
         }
     }
 }
@@ -122,6 +125,7 @@ impl State {
             wake: START,
             shown: Shown::default(),
             sights: Sights::default(),
+            said: Vec::new(),
         };
         state.step(Input::Tick, bug)?;
         Ok(state)
@@ -139,6 +143,8 @@ impl State {
             let flying = flying.map(|talk| &talk.command);
             self.shown.object(&command, &self.outside, flying, self.now)?;
             early.extend(Bug::answer(bug, &command));
+            self.said
+                .push(kind(&command).to_owned() + " (" + command.reason.as_str() + ")");
             self.talks.push(Talk {
                 command: Bug::command(bug, command),
                 heard: true,

@@ -7,7 +7,7 @@ fn found(bug: Bug) -> (Invariant, usize) {
     let (_, world) = Bug::ALL.iter().find(|(known, _)| *known == bug).unwrap();
     let world = SmallWorld::named(world).unwrap();
     let bounds = Bounds {
-        depth: 24,
+        depth: 38,
         states: 12_000,
         calm_one_in: 0,
     };
