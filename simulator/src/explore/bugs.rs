@@ -20,7 +20,7 @@ pub enum Bug {
     NoPrecondition,
     /// Creates are taken for over as soon as they are sent.
     IgnoredCreates,
-    /// Agents have no time to start.
+    /// Agents have a second to start.
     NoGrace,
 }
 
@@ -52,7 +52,7 @@ impl Bug {
         let config = SmallWorld::config();
         if bug == Some(Self::NoGrace) {
             return Config {
-                agent_startup_timeout: Duration::ZERO,
+                agent_startup_timeout: Duration::from_secs(1),
                 ..config
             };
         }

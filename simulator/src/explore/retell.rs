@@ -41,7 +41,7 @@ pub struct Retold {
 /// Retells a way, and lets the scenario last for some time beyond it.
 pub fn retell(world: &SmallWorld, bug: Option<Bug>, choices: &[Choice], beyond: Span) -> Retold {
     let mut teller = Teller::new(world);
-    if bug.is_some() {
+    if bug.is_some_and(|bug| bug != Bug::NoGrace) {
         teller
             .unsaid
             .insert("the deliberate bug: the controller of a run has none");
@@ -61,7 +61,10 @@ pub fn retell(world: &SmallWorld, bug: Option<Bug>, choices: &[Choice], beyond: 
             teller.note_sent(&state);
         }
     }
-    teller.end(world, beyond)
+    let mut retold = teller.end(world, beyond);
+    let timeout = Bug::config(bug).agent_startup_timeout;
+    retold.scenario.controller.agent_startup_timeout = Some(Span(timeout));
+    retold
 }
 
 struct Teller {
@@ -300,7 +303,6 @@ impl Teller {
             controller: ControllerSettings {
                 sync_interval: Some(Span(config.sync_interval)),
                 idle_timeout: Some(Span(config.idle_timeout)),
-                agent_startup_timeout: Some(Span(config.agent_startup_timeout)),
                 ..ControllerSettings::default()
             },
             world: Default::default(),

@@ -139,12 +139,12 @@ impl State {
         self.wake = step.wake.at;
         let mut early = Vec::new();
         for command in step.commands {
+            self.said
+                .push(kind(&command).to_owned() + " (" + command.reason.as_str() + ")");
             let flying = self.talks.iter().filter(|talk| talk.heard);
             let flying = flying.map(|talk| &talk.command);
             self.shown.object(&command, &self.outside, flying, self.now)?;
             early.extend(Bug::answer(bug, &command));
-            self.said
-                .push(kind(&command).to_owned() + " (" + command.reason.as_str() + ")");
             self.talks.push(Talk {
                 command: Bug::command(bug, command),
                 heard: true,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use buildscaler_core::{Input, Timestamp};
 use buildscaler_simulator::explore::{
-    Bounds, Choice, Exploration, Sight, SmallWorld, WORLDS, explore, retell, retrace,
+    Bounds, Bug, Choice, Exploration, Sight, SmallWorld, WORLDS, explore, retell, retrace,
 };
 use buildscaler_simulator::scenario::{Scenario, Span};
 use buildscaler_simulator::{Options, Witness, run};
@@ -89,22 +89,22 @@ fn commands(scenario: &Scenario, begins: Span) -> Vec<String> {
 
 /// How a way goes in a run: whether the same way, as far as a scenario can
 /// tell it; and where it takes another one.
-fn check(world: &SmallWorld, what: &str, way: &[Choice]) -> Result<bool, String> {
-    let retold = retell(world, None, way, Span::secs(60));
+fn check(world: &SmallWorld, bug: Option<Bug>, what: &str, way: &[Choice]) -> Result<bool, String> {
+    let retold = retell(world, bug, way, Span::secs(60));
     let text = retold.scenario.write();
     let read = Scenario::read(what, &text).unwrap_or_else(|problems| panic!("{what}: {problems:?}\n{text}"));
     assert_eq!(read, retold.scenario);
     if !retold.unsaid.is_empty() {
         return Ok(false);
     }
-    let expected = retrace(world, None, way).commands;
+    let expected = retrace(world, bug, way).commands;
     let sent = commands(&read, retold.begins);
     if sent.starts_with(&expected) {
         return Ok(true);
     }
     let at = expected.iter().zip(&sent).take_while(|(a, b)| a == b).count();
     let (wanted, came) = (expected.get(at), sent.get(at));
-    let way = retrace(world, None, way).lines.join("\n");
+    let way = retrace(world, bug, way).lines.join("\n");
     Err(format!(
         "{}: {what}: command {at} is {came:?} in a run, {wanted:?} was explored\n{way}",
         world.name
@@ -120,11 +120,27 @@ fn ways_that_a_scenario_can_tell_go_the_same_way_in_a_run() {
     let mut same = 0;
     for (world, found) in EXPLORED.iter() {
         for (sight, way) in &found.sights {
-            match check(world, sight.as_str(), way) {
+            match check(world, None, sight.as_str(), way) {
                 Ok(is_told) => same += u32::from(is_told),
                 Err(difference) => panic!("{difference}"),
             }
         }
     }
     assert!(same > 20, "only {same} ways can be told");
+}
+
+#[test]
+fn a_counterexample_breaks_the_same_in_a_run_where_the_bug_is_a_setting() {
+    let world = SmallWorld::named("no-show").unwrap();
+    let bounds = Bounds {
+        depth: 38,
+        states: 3_000,
+        calm_one_in: 0,
+    };
+    let bug = Some(Bug::NoGrace);
+    let found = explore(world, bounds, bug, &mut |_| {});
+    let way = found.counterexample.unwrap().choices;
+    let commands = retrace(world, bug, &way).commands;
+    assert_eq!(commands.last().unwrap(), "delete (agent_missing)");
+    assert_eq!(check(world, bug, "no-grace", &way), Ok(true));
 }
