@@ -22,6 +22,8 @@ pub enum Bug {
     IgnoredCreates,
     /// Agents have a second to start.
     NoGrace,
+    /// Stops are taken for done and never carried out.
+    ForgottenStops,
 }
 
 impl Bug {
@@ -33,6 +35,7 @@ impl Bug {
         (Self::NoPrecondition, "leftover"),
         (Self::IgnoredCreates, "everything"),
         (Self::NoGrace, "no-show"),
+        (Self::ForgottenStops, "calm"),
     ];
 
     /// By which it is called.
@@ -44,6 +47,7 @@ impl Bug {
             Self::NoPrecondition => "no-precondition",
             Self::IgnoredCreates => "ignored-creates",
             Self::NoGrace => "no-grace",
+            Self::ForgottenStops => "forgotten-stops",
         }
     }
 
@@ -95,6 +99,10 @@ impl Bug {
 
     pub(super) fn stops_by_force(bug: Option<Self>) -> bool {
         bug == Some(Self::ForcedStop)
+    }
+
+    pub(super) fn forgets_stops(bug: Option<Self>) -> bool {
+        bug == Some(Self::ForgottenStops)
     }
 
     pub(super) fn forgets_preconditions(bug: Option<Self>) -> bool {

@@ -200,6 +200,7 @@ impl State {
                 }
                 Ok(done(is_done, &exists))
             }
+            Action::StopAgent { .. } if Bug::forgets_stops(bug) => Ok(Outcome::Done),
             Action::StopAgent { agent } => {
                 self.see_stop(agent, command.reason);
                 Ok(done(self.outside.stop(agent, Bug::stops_by_force(bug))?, &gone))

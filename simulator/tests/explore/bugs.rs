@@ -4,12 +4,16 @@ use buildscaler_simulator::explore::{Bounds, Bug, Invariant, SmallWorld, explore
 
 /// Explores the world in which a bug shows, and returns what it breaks.
 fn found(bug: Bug) -> (Invariant, usize) {
+    found_in(bug, 0)
+}
+
+fn found_in(bug: Bug, calm_one_in: u64) -> (Invariant, usize) {
     let (_, world) = Bug::ALL.iter().find(|(known, _)| *known == bug).unwrap();
     let world = SmallWorld::named(world).unwrap();
     let bounds = Bounds {
         depth: 38,
         states: 12_000,
-        calm_one_in: 0,
+        calm_one_in,
     };
     let found = explore(world, bounds, Some(bug), &mut |_| {});
     let counterexample = found
@@ -46,4 +50,11 @@ fn ignored_creates_in_flight_are_found() {
 #[test]
 fn no_grace_for_agents_that_start_is_found() {
     assert_eq!(found(Bug::NoGrace).0, Invariant::AbsenceIsProven);
+}
+
+/// The one that breaks no promise of safety: agents that nobody stops keep
+/// their pods for ever.
+#[test]
+fn stops_that_are_never_carried_out_are_found() {
+    assert_eq!(found_in(Bug::ForgottenStops, 1), (Invariant::PodsGo, 1));
 }
