@@ -74,7 +74,7 @@ fn rows_that_are_not_there_are_noticed() {
 
 /// A few letters must not ask for more memory than there is.
 ///
-/// Seen to fail (to be killed for want of memory) when lists had no bound.
+/// Seen to fail (to run out of the 3 GB it was given) when lists had no bound.
 #[test]
 fn a_list_that_doubles_from_line_to_line_is_refused() {
     let folder = tempfile::tempdir().unwrap();

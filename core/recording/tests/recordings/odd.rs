@@ -294,6 +294,10 @@ fn failures() -> impl Strategy<Value = Failure> {
             kind: Refusal::Webhook,
             message: message(),
         },
+        Failure::RateLimited {
+            until: later(START, 30),
+            message: message(),
+        },
         Failure::Unavailable { message: message() },
         Failure::Rejected {
             status: 422,

@@ -17,7 +17,8 @@ proptest! {
     /// Seen to fail when the rule `os=*` got a pseudonym, when `--token` was
     /// dropped from command lines, when findings were left in the order of
     /// subjects that have pseudonyms, when the tags of a template were not
-    /// trimmed first, and when the message of a failure was kept.
+    /// trimmed first, and when the message of a failure was kept, of each kind
+    /// by itself.
     #[test]
     fn no_secret_is_recorded_and_every_step_is_the_same_without_them(life in lives()) {
         let folder = tempfile::tempdir().unwrap();
