@@ -31,7 +31,6 @@ pub(super) fn greatest(values: &[u64], stretch: usize) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    /// Seen to fail when only every n-th value was kept.
     #[test]
     fn the_one_peak_and_the_one_dip_of_a_long_run_are_kept() {
         let mut values = vec![50; 100_000];

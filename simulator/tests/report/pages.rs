@@ -9,7 +9,6 @@ use crate::sample::{MORNING, SEASON, Size, run, scenario};
 
 const EVIL: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
 
-/// Seen to fail when a name was put into the page as it is.
 #[test]
 fn nothing_that_comes_from_a_scenario_becomes_markup() {
     let mut scenario = scenario(EVIL);
@@ -63,7 +62,6 @@ fn a_comparison_of_nothing_has_a_page() {
     }
 }
 
-/// Seen to fail when lines were not thinned.
 #[test]
 fn the_page_of_43_days_and_17_000_jobs_stays_small() {
     let page = run_page(&scenario("season"), "ours", &run(SEASON));

@@ -20,7 +20,6 @@ impl Drop for Served {
     }
 }
 
-/// Seen to fail when templates were not applied at the beginning.
 #[test]
 fn the_fakes_are_served_and_played_until_an_interrupt() {
     let folder = tempfile::tempdir().unwrap();
