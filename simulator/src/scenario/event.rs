@@ -64,9 +64,10 @@ pub enum Event {
     StartSecondController,
     /// And is killed.
     StopSecondController,
-    /// The controller's clock jumps ahead.
+    /// The clock that controllers read jumps ahead.
     ClockForward(Span),
-    /// The controller's clock jumps back.
+    /// The clock that controllers read jumps back; a controller that runs goes
+    /// on from where it was, one that starts later reads it as it is.
     ClockBack(Span),
     /// Requests go wrong.
     Fault(FaultSpec),

@@ -17,6 +17,9 @@ pub(super) struct Keeper {
     wake: u32,
     /// Whether what a watch saw is on its way to it.
     told_of_change: bool,
+    /// How far its clock is ahead, in milliseconds. As in both runtimes it
+    /// follows the wall's ahead, and runs on where the wall's goes back.
+    pub(super) ahead: i64,
 }
 
 /// One command on its way, and whose it is.
@@ -40,6 +43,7 @@ impl<F: Fidelity> World<'_, F> {
             run: self.runs,
             wake: 0,
             told_of_change: false,
+            ahead: self.skew,
         });
         self.story.line(self.now, || match which {
             0 => "controller starts".to_owned(),
@@ -105,23 +109,24 @@ impl<F: Fidelity> World<'_, F> {
         if self.outside.faults.watch_is_broken(self.now) {
             return;
         }
-        let clock = self.clock();
+        let clock = self.clock(which);
         if let Some(view) = self.fidelity.watched(clock) {
             self.step(which, Input::Cluster { id: None, view });
         }
     }
 
-    /// The time by the controllers' clock.
-    fn clock(&self) -> Timestamp {
-        Timestamp::from_millis(self.now.as_millis().saturating_add(self.skew))
+    /// The time by a controller's clock; the true one if it is away.
+    fn clock(&self, which: u8) -> Timestamp {
+        let ahead = self.keepers[which as usize].as_ref().map_or(0, |keeper| keeper.ahead);
+        Timestamp::from_millis(self.now.as_millis().saturating_add(ahead))
     }
 
     fn step(&mut self, which: u8, input: Input) {
-        let clock = self.clock();
+        let clock = self.clock(which);
         let Some(keeper) = &mut self.keepers[which as usize] else {
             return;
         };
-        let (run, skew) = (keeper.run, self.skew);
+        let (run, skew) = (keeper.run, keeper.ahead);
         if let Some(witness) = &mut self.witness {
             witness.input(which, clock, &input);
         }
@@ -165,7 +170,10 @@ impl<F: Fidelity> World<'_, F> {
 
     /// Sends a command's next request on its way, or ends the command.
     fn send(&mut self, slot: u32) {
-        let clock = self.clock();
+        let Some(which) = self.talks.at(slot).map(|talking| talking.which) else {
+            return;
+        };
+        let clock = self.clock(which);
         let Some(talking) = self.talks.at(slot) else { return };
         let Some(buildkite) = self.fidelity.send(&mut talking.talk, clock) else {
             let Some(talking) = self.talks.take(slot) else { return };
@@ -197,7 +205,10 @@ impl<F: Fidelity> World<'_, F> {
 
     /// Its answer arrives, if anybody is there to hear it.
     pub(super) fn answered(&mut self, slot: u32) {
-        let clock = self.clock();
+        let Some(which) = self.talks.at(slot).map(|talking| talking.which) else {
+            return;
+        };
+        let clock = self.clock(which);
         let Some(talking) = self.talks.at(slot) else { return };
         let listens = self.keepers[talking.which as usize]
             .as_ref()

@@ -98,7 +98,7 @@ pub(crate) struct World<'a, F: Fidelity> {
     keepers: [Option<Keeper>; 2],
     /// How many controllers have been started.
     runs: u32,
-    /// How far the controllers' clock is ahead, in milliseconds.
+    /// How far the clock on the wall is ahead, in milliseconds.
     skew: i64,
     talks: Slots<Talking<F::Talk>>,
     rival: Option<Box<dyn Rival>>,

@@ -162,7 +162,11 @@ impl<F: Fidelity> World<'_, F> {
         });
         let millis = i64::try_from(span.0.as_millis()).unwrap_or(i64::MAX);
         self.skew = self.skew.saturating_add(millis.saturating_mul(sign));
+        let wall = self.skew;
         for which in 0..2 {
+            if let Some(keeper) = &mut self.keepers[usize::from(which)] {
+                keeper.ahead = keeper.ahead.max(wall);
+            }
             self.wake_keeper_now(which);
         }
     }
