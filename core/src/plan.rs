@@ -20,7 +20,10 @@ use crate::verdict::{Presence, Relation, Situation, Spare, Stage, Verdict, verdi
 
 /// The grace period of a gentle delete: longer than builds take. An agent that
 /// connects after all ends its job on SIGTERM and leaves by itself.
-const GENTLE_GRACE_SECONDS: u32 = 6 * 60 * 60;
+pub(crate) const GENTLE_GRACE_SECONDS: u32 = 6 * 60 * 60;
+/// What is left of it for a process that does not heed SIGTERM, once no agent
+/// can be at work: Kubernetes' own default.
+const LAST_GRACE_SECONDS: u32 = 30;
 
 /// What should be done about the workers there are.
 #[derive(Debug, Default)]
@@ -210,12 +213,23 @@ impl Planner<'_> {
                 }
             }
             Verdict::Delete => self.delete(plan, worker.pod, None, reason),
+            Verdict::EndGrace => {
+                // An agent that connected before SIGTERM came would be listed
+                // by now; one that had not takes no job after it.
+                let listed_at = self.assessor.sightings.listed_at();
+                let proven = listed_at.map(|at| at.before(self.config.sync_interval));
+                let gently = |at| self.assessor.holds.was_deleted_gently(&worker.pod.uid, at);
+                if worker.pod.deleting && proven.is_some_and(gently) {
+                    self.delete(plan, worker.pod, Some(LAST_GRACE_SECONDS), reason);
+                }
+            }
             Verdict::DeleteGently => self.delete(plan, worker.pod, Some(GENTLE_GRACE_SECONDS), reason),
         }
     }
 
     fn delete<'v>(&self, plan: &mut Plan<'v>, pod: &'v Arc<Pod>, grace_seconds: Option<u32>, reason: Reason) {
-        if self.assessor.holds.bars_delete(&pod.uid, grace_seconds.is_some()) {
+        let gently = grace_seconds.is_some_and(|grace| grace >= GENTLE_GRACE_SECONDS);
+        if self.assessor.holds.bars_delete(&pod.uid, gently) {
             return;
         }
         let action = Action::DeletePod {

@@ -132,6 +132,9 @@ pub enum Verdict {
     /// The pod is removed with a grace period that outlasts a build: an agent
     /// might be about to connect.
     DeleteGently,
+    /// It was removed gently by us, and no agent has turned up since: its grace
+    /// period is cut short.
+    EndGrace,
     /// Not ours to keep or to remove, nor capacity.
     Forget,
 }

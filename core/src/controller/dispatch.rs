@@ -7,6 +7,7 @@ use crate::failure::{Failure, Refusal};
 use crate::finding::{Finding, FindingChange, FindingKind};
 use crate::memory::{LaneKey, Planned, pod_key};
 use crate::names::Uid;
+use crate::plan::GENTLE_GRACE_SECONDS;
 use crate::reason::Reason;
 use crate::step::{Action, Command, CommandId, Outcome, Spending, Wake};
 use crate::time::Timestamp;
@@ -83,7 +84,8 @@ impl Controller {
                 uid,
                 grace_seconds,
             } => {
-                self.holds.hold_delete(uid.clone(), grace_seconds.is_some());
+                let gently = grace_seconds.is_some_and(|grace| grace >= GENTLE_GRACE_SECONDS);
+                self.holds.hold_delete(uid.clone(), gently);
                 Subject::Delete {
                     uid: uid.clone(),
                     lane: lane.clone(),

@@ -239,7 +239,14 @@ impl Holds {
         !self.deletes.is_empty() && self.deletes.contains_key(uid)
     }
 
-    /// Whether another delete of the pod may be sent: only to shorten the
+    /// Whether a gentle delete of the pod, and none since, was answered by `at`.
+    pub(crate) fn was_deleted_gently(&self, uid: &Uid, at: Timestamp) -> bool {
+        self.deletes
+            .get(uid)
+            .is_some_and(|delete| delete.gentle && delete.settled.is_some_and(|settled| settled <= at))
+    }
+
+    /// Whether another delete of the pod may not be sent: one may only to shorten the
     /// grace period of a gentle one.
     pub(crate) fn bars_delete(&self, uid: &Uid, gentle: bool) -> bool {
         self.deletes

@@ -5,7 +5,7 @@ use super::Presence::{Awaited, Busy, Doubtful, Idle, Overdue, Paused, Stopping, 
 use super::Relation::{Current, Orphan, Replaced};
 use super::Spare::{IdleTooLong, TooOld};
 use super::Stage::{AgentEnded, Finished, Leaving};
-use super::Verdict::{Delete, DeleteGently, Forget, Keep, Stop};
+use super::Verdict::{Delete, DeleteGently, EndGrace, Forget, Keep, Stop};
 use super::{Owner, Presence, Relation, Situation, Spare, Stage, Verdict};
 use crate::reason::Reason;
 
@@ -66,11 +66,10 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         stage: &[Leaving],
-        relation: &[Orphan],
         presence: &[Overdue],
-        verdict: Delete,
+        verdict: EndGrace,
         reason: Reason::AgentMissing,
-        source: "ends the long grace period of a gentle delete",
+        source: "a gentle delete ends what does not heed SIGTERM, once no agent can be at work",
         ..ANY
     },
     Row {
@@ -186,9 +185,9 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         presence: &[Overdue],
-        verdict: Delete,
+        verdict: DeleteGently,
         reason: Reason::AgentMissing,
-        source: "specification: no running agent and created over 10 minutes ago",
+        source: "specification: no running agent and created over 10 minutes ago; one may connect this moment",
         ..ANY
     },
     Row {

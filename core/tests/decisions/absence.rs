@@ -4,7 +4,7 @@
 use buildscaler_core::{Config, PodStage, Reason, Timestamp};
 
 use crate::support::build::{START, TEN_MINUTES, pod, secs, unavailable};
-use crate::support::driver::{Driver, deletes, stops, until};
+use crate::support::driver::{Driver, deletes, gently_then_for_good, stops, until};
 use crate::support::world::{busy_worker, idle_worker};
 
 /// Seen to fail when agents were linked by tag alone.
@@ -42,10 +42,7 @@ fn a_lost_agents_pod_is_left_alone_for_ten_minutes_even_as_an_orphan() {
     driver.turn();
     driver.world.agents.clear();
     assert_eq!(until(&mut driver, 600), Vec::new());
-    assert_eq!(
-        deletes(&until(&mut driver, 700)),
-        [("pod".into(), None, Reason::AgentMissing)]
-    );
+    assert_eq!(deletes(&until(&mut driver, 700)), gently_then_for_good("pod"));
 }
 
 /// Invariant 5: at exactly ten minutes not yet, neither by the pod's age nor
@@ -90,7 +87,7 @@ fn a_new_controller_waits_ten_minutes_of_its_own() {
     assert_eq!(until(&mut driver, 600), Vec::new());
     driver.restart();
     assert_eq!(until(&mut driver, 1_200), Vec::new());
-    assert_eq!(deletes(&until(&mut driver, 1_260)).len(), 1);
+    assert_eq!(deletes(&until(&mut driver, 1_260)), gently_then_for_good("pod"));
 }
 
 /// A look that takes up a whole window is no outage, however rare looks are.
@@ -113,11 +110,7 @@ fn looks_that_are_rare_for_their_size_prove_as_much() {
             [("agent".into(), Reason::IdleTimeout)],
             "{cost} pages"
         );
-        assert_eq!(
-            deletes(&commands),
-            [("dead".into(), None, Reason::AgentMissing)],
-            "{cost} pages"
-        );
+        assert_eq!(deletes(&commands), gently_then_for_good("dead"), "{cost} pages");
     }
 }
 
@@ -134,5 +127,27 @@ fn an_outage_of_buildkite_is_not_counted_as_absence() {
     until(&mut driver, 1_200);
     driver.world.blind.agents = None;
     assert_eq!(deletes(&until(&mut driver, 1_600)), Vec::new());
-    assert_eq!(deletes(&until(&mut driver, 1_900)).len(), 1);
+    assert_eq!(deletes(&until(&mut driver, 1_900)), gently_then_for_good("pod"));
+}
+
+/// The grace period of a gentle delete is cut short only once a listing that
+/// began an interval after its answer shows that no agent is at work: one that
+/// connected as the delete was under way ends its job in peace.
+///
+/// Seen to fail when any listing would do, and when the first delete was at
+/// the pod's own grace period.
+#[test]
+fn an_agent_that_connects_as_its_pod_is_given_up_ends_its_job() {
+    let mut world = busy_worker();
+    let late = std::mem::take(&mut world.agents);
+    let mut driver = Driver::new(&Config::default(), world);
+    let mut deleted = Vec::new();
+    while deleted.is_empty() {
+        deleted = deletes(&driver.turn());
+        driver.now = driver.now.after(secs(20));
+    }
+    assert_eq!(deleted, gently_then_for_good("pod")[..1]);
+    driver.world.agents = late;
+    let rest = until(&mut driver, 3_600);
+    assert_eq!(deletes(&rest), Vec::new(), "it has a job");
 }

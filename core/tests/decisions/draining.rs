@@ -120,7 +120,7 @@ fn an_orphan_without_agent_is_removed_gently_after_two_listings() {
     assert_eq!(until(&mut driver, 580), Vec::new(), "it is asked for once");
     assert_eq!(
         deletes(&until(&mut driver, 700)),
-        [("pod".into(), None, Reason::AgentMissing)],
+        [("pod".into(), Some(30), Reason::AgentMissing)],
         "ten minutes end it"
     );
 }

@@ -58,6 +58,7 @@ fn stories_lead_to_every_kind_of_command() {
         ("stop", Reason::Lifetime),
         ("delete", Reason::Finished),
         ("delete", Reason::AgentEnded),
+        ("delete gently", Reason::AgentMissing),
         ("delete", Reason::AgentMissing),
         ("delete gently", Reason::OrphanedWithoutAgent),
         ("observe cluster", Reason::Retry),

@@ -111,7 +111,7 @@ fn no_small_world_makes_the_controller_break_a_rule() {
         ("stop", Reason::IdleTimeout),
         ("delete", Reason::Finished),
         ("delete", Reason::AgentEnded),
-        ("delete", Reason::AgentMissing),
+        ("delete gently", Reason::AgentMissing),
         ("delete gently", Reason::OrphanedWithoutAgent),
     ]);
     done.retain(|(_, reason)| *reason != Reason::Retry);

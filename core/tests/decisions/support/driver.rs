@@ -337,3 +337,9 @@ pub(crate) fn deletes(commands: &[Command]) -> Vec<(String, Option<u32>, Reason)
 fn half<T: Clone>(all: &[T]) -> Vec<T> {
     all[..all.len() / 2].to_vec()
 }
+
+/// What becomes of a pod whose agent is missing: a delete that lets an agent
+/// that connects just now end its job, and one that ends what is left.
+pub(crate) fn gently_then_for_good(pod: &str) -> [(String, Option<u32>, Reason); 2] {
+    [Some(6 * 3600), Some(30)].map(|grace| (pod.to_owned(), grace, Reason::AgentMissing))
+}

@@ -57,7 +57,8 @@ impl World {
                 let Some(place) = self.pods.iter().position(|pod| pod.uid == *uid) else {
                     return Outcome::Failed(not_found());
                 };
-                if grace_seconds.is_some() {
+                let gently = grace_seconds.is_some_and(|grace| grace >= 3600);
+                if gently && !self.pods[place].deleting {
                     self.pods[place].deleting = true;
                 } else {
                     self.pods.remove(place);

@@ -213,6 +213,10 @@ impl Witness {
             .listings
             .last()
             .map_or(Duration::ZERO, |last| last.begun_at.since(since));
+        assert!(
+            pod.deleting || grace_seconds.is_some_and(|grace| grace >= 3600),
+            "an agent may connect this moment: {grace_seconds:?}"
+        );
         let timeout = self.config.agent_startup_timeout;
         if absent <= timeout || now.since(pod.created_at) <= timeout {
             self.object_to_blindness();
@@ -285,9 +289,7 @@ fn kind(action: &Action) -> &'static str {
         Action::ObserveBuildkite { .. } => "observe buildkite",
         Action::CreatePod(_) => "create",
         Action::StopAgent { .. } => "stop",
-        Action::DeletePod {
-            grace_seconds: None, ..
-        } => "delete",
-        Action::DeletePod { .. } => "delete gently",
+        Action::DeletePod { grace_seconds, .. } if grace_seconds.is_some_and(|grace| grace >= 3600) => "delete gently",
+        Action::DeletePod { .. } => "delete",
     }
 }
