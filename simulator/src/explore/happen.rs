@@ -9,7 +9,7 @@ use buildscaler_core::{
 
 use super::bugs::Bug;
 use super::outside::{Broken, Outside, SmallAgent, SmallJob, agent_id};
-use super::safety::{Invariant, Shown, name};
+use super::safety::{Invariant, Shown, name, outlasts_builds};
 use super::sights::{Sight, Sights};
 use super::state::{Choice, DEADLINE, Progress, State, Talk};
 use super::worlds::{SmallWorld, template};
@@ -221,8 +221,9 @@ impl State {
                     self.see(Sight::PreconditionFails);
                     return Ok(Outcome::Failed(exists()));
                 }
-                self.see_delete(place, command.reason, grace_seconds.is_some());
-                self.outside.delete(place, grace_seconds.is_some(), &name(command))?;
+                let gently = grace_seconds.is_some_and(outlasts_builds);
+                self.see_delete(place, command.reason, gently);
+                self.outside.delete(place, gently, &name(command))?;
                 if is_meant {
                     Ok(Outcome::Done)
                 } else {
@@ -257,12 +258,12 @@ impl State {
 
     fn see_delete(&mut self, place: usize, reason: Reason, gently: bool) {
         let pod = &self.outside.pods[place];
-        if pod.late && !gently && matches!(pod.agent, SmallAgent::Busy { .. }) {
-            self.see(Sight::CutTooLate);
+        if pod.late && gently && matches!(pod.agent, SmallAgent::Busy { .. }) {
+            self.see(Sight::MeetsLateAgent);
         }
         if self.outside.pods[place].shown.stage.is_finished() {
             self.see(Sight::DeletedFinished);
-        } else if gently {
+        } else if reason == Reason::OrphanedWithoutAgent {
             self.see(Sight::DeletedOrphan);
         } else if reason == Reason::AgentMissing {
             self.see(Sight::DeletedMissing);

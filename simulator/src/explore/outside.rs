@@ -263,10 +263,6 @@ impl Outside {
         }
         Arc::make_mut(&mut pod.shown).deleting = true;
         match pod.agent {
-            SmallAgent::Busy { job, .. } if pod.late && !gentle => {
-                pod.agent = SmallAgent::Gone;
-                self.jobs[usize::from(job)] = SmallJob::Ended;
-            }
             SmallAgent::Busy { .. } if !gentle => {
                 let id = agent_id(pod.number);
                 return Err(self.cut(&id, by));

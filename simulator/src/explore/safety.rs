@@ -191,6 +191,11 @@ fn subject(action: &Action) -> String {
     }
 }
 
+/// Whether an agent that is met by a delete of this grace can end its job.
+pub(super) const fn outlasts_builds(grace_seconds: u32) -> bool {
+    grace_seconds >= 3600
+}
+
 /// What sort of command.
 pub fn kind(command: &Command) -> &'static str {
     match &command.action {
@@ -198,9 +203,7 @@ pub fn kind(command: &Command) -> &'static str {
         Action::ObserveBuildkite { .. } => "look at Buildkite",
         Action::CreatePod(_) => "create",
         Action::StopAgent { .. } => "stop",
-        Action::DeletePod {
-            grace_seconds: Some(_), ..
-        } => "gentle delete",
+        Action::DeletePod { grace_seconds, .. } if grace_seconds.is_some_and(outlasts_builds) => "gentle delete",
         Action::DeletePod { .. } => "delete",
     }
 }

@@ -48,8 +48,8 @@ sights! {
     /// A pod is deleted because its agent did not come.
     DeletedMissing => "a pod is deleted because its agent is missing",
     /// An agent connects when its time to start is over, takes a job, and is
-    /// met by the delete that was sent before.
-    CutTooLate => "an agent that connects after its time to start is met by the delete of its pod",
+    /// met by the delete that was sent before: it ends its job.
+    MeetsLateAgent => "an agent that connects after its time to start is met by the delete of its pod",
     /// A pod with neither agent nor template is deleted, gently.
     DeletedOrphan => "a pod without agent and template is deleted gently",
     /// A delete arrives when its pod is gone.

@@ -236,7 +236,7 @@ pub const WORLDS: &[SmallWorld] = &[
             Sight::DeletedMissing,
             Sight::DeletedFinished,
             Sight::StoppedIdle,
-            Sight::CutTooLate,
+            Sight::MeetsLateAgent,
         ],
         depth: 60,
     },

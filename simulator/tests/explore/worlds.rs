@@ -141,6 +141,6 @@ fn a_counterexample_breaks_the_same_in_a_run_where_the_bug_is_a_setting() {
     let found = explore(world, bounds, bug, &mut |_| {});
     let way = found.counterexample.unwrap().choices;
     let commands = retrace(world, bug, &way).commands;
-    assert_eq!(commands.last().unwrap(), "delete (agent_missing)");
+    assert_eq!(commands.last().unwrap(), "gentle delete (agent_missing)");
     assert_eq!(check(world, bug, "no-grace", &way), Ok(true));
 }
