@@ -56,7 +56,9 @@ fn a_short_burst_is_served_without_an_interruption() {
 fn asked_to_end_it_ends_with_the_summary_so_far() {
     let (mut child, _folder) = start(&[]);
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    let begun = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("create 1 pod")));
+    // How many at once depends on how busy the machine is.
+    let creates = |line: &str| line.contains("create ") && line.contains(" pod");
+    let begun = lines.find(|line| line.as_ref().is_ok_and(|line| creates(line)));
     assert!(begun.is_some(), "pods are created");
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();

@@ -14,6 +14,10 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+/// The path of `buildscalerctl`, where the cases are to be run with its `run`
+/// instead: the same core, the same options, another runtime.
+const OTHER: &str = "BUILDSCALER_E2E_CONTROLLER";
+
 /// How a controller is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -36,7 +40,14 @@ pub(crate) struct Launch {
 impl Launch {
     pub(super) fn command(&self) -> Command {
         // It is to die with the tests, even with killed ones.
-        let mut command = mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler")));
+        let mut command = match std::env::var_os(OTHER) {
+            Some(program) => {
+                let mut command = mortal(Path::new(&program));
+                command.arg("run");
+                command
+            }
+            None => mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler"))),
+        };
         command
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
             .arg(format!("--buildkite-org={}", FakeBuildkite::ORGANIZATION))
