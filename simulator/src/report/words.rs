@@ -14,7 +14,8 @@ pub(super) fn length(length: Duration) -> String {
     match millis {
         0 => "0 s".to_owned(),
         1..SECOND => format!("{millis} ms"),
-        SECOND..MINUTE => format!("{} s", short(millis as f64 / SECOND as f64, 1)),
+        // Whole tenths, not the nearest: 59.99 s is not yet a minute.
+        SECOND..MINUTE => format!("{} s", short((millis / 100) as f64 / 10.0, 1)),
         MINUTE..HOUR => two(millis, (MINUTE, "min"), (SECOND, "s")),
         HOUR..DAY => two(millis, (HOUR, "h"), (MINUTE, "min")),
         DAY.. => two(millis, (DAY, "d"), (HOUR, "h")),
@@ -111,7 +112,7 @@ mod tests {
             "0 s",
             "7 ms",
             "1 s",
-            "1.3 s",
+            "1.2 s",
             "59.9 s",
             "1 min",
             "1 min 30 s",
