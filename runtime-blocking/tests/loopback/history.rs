@@ -109,8 +109,6 @@ fn work(fake: &mut FakeBuildkite, queue: &str, begin: Timestamp) {
 
 /// The lists are never deep, whatever the depth: what Buildkite would refuse is
 /// not asked for.
-///
-/// Seen to fail when pages were counted on instead of narrowing the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_builds_become_a_scenario_that_the_simulator_reads() {
     let past = Past::with(Switches {
@@ -138,7 +136,6 @@ async fn all_builds_become_a_scenario_that_the_simulator_reads() {
     }
 }
 
-/// Seen to fail when the part was not read, and when a torn line was an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_download_goes_on_where_it_was() {
     let past = Past::with(Switches::default()).await;

@@ -71,8 +71,6 @@ fn a_good_template_passes() {
 }
 
 /// Each with the line on which it is written, or on which its place is.
-///
-/// Seen to fail when the lines of earlier documents were not counted.
 #[test]
 fn each_mistake_is_told_with_its_line() {
     let wrong = |old: &str, new: &str| GOOD.replace(old, new);
