@@ -167,7 +167,7 @@ impl FakeBuildkite {
     }
 
     fn jobs_of<'a>(&'a self, build: &'a Build) -> impl Iterator<Item = SeenJob> + 'a {
-        let jobs = build.unfinished().filter_map(|sequence| self.jobs.get(&sequence));
+        let jobs = build.jobs.iter().filter_map(|sequence| self.jobs.get(sequence));
         jobs.filter_map(|found| self.seen_job(found))
     }
 
@@ -255,8 +255,8 @@ impl FakeBuildkite {
         let mut demand: BTreeMap<Queue, Demand> = BTreeMap::new();
         let open = self.open.iter().filter_map(|number| self.builds.get(number));
         let jobs = open
-            .flat_map(Build::unfinished)
-            .filter_map(|sequence| self.jobs.get(&sequence));
+            .flat_map(|build| &build.jobs)
+            .filter_map(|sequence| self.jobs.get(sequence));
         for found in jobs.filter(|found| found.spec.kind == JobKind::Script) {
             let queue = demand.entry(found.queue()).or_default();
             match found.state {

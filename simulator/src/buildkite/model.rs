@@ -283,13 +283,6 @@ pub struct Build {
     pub(crate) jobs: Vec<u64>,
 }
 
-impl Build {
-    /// Its jobs; those that are over are of no use to a scaler and may be left out.
-    pub(crate) fn unfinished(&self) -> impl Iterator<Item = u64> + '_ {
-        self.jobs.iter().copied()
-    }
-}
-
 /// `state` of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BuildState {

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::buildkite::BuildkiteServer;
 use super::kubernetes::KubernetesServer;
 use super::wall_clock;
-use crate::buildkite::{BuildSpec, FakeBuildkite, Switches};
+use crate::buildkite::{FakeBuildkite, Switches};
 use crate::kubernetes::{DeleteOptions, FakeKubernetes, Propagation, Resource};
 use crate::scenario::{Event, TemplateSpec};
-use crate::world::{NAMESPACE, job_manifest, job_specs};
+use crate::world::{NAMESPACE, build_spec, job_manifest};
 
 /// Both fakes, served to whoever comes: a controller, kubectl, agents.
 ///
@@ -65,7 +65,7 @@ impl Stage {
     pub fn happen(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Build(build) => {
-                let spec = BuildSpec::new(build.pipeline.clone(), job_specs(&build.steps));
+                let spec = build_spec(build);
                 let created = self.buildkite.fake().inner_mut().create_build(wall_clock(), spec);
                 if let Some(id) = &build.id {
                     self.builds.insert(id.clone(), created.number);

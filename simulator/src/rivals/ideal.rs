@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use buildscaler_core::{AgentId, BuildkiteJobId, Queue, Timestamp, labels};
 
-use crate::buildkite::{
-    AgentSpec, BuildSpec, Concurrency, Dispatch, Ending, FakeBuildkite, JobKind, JobSpec, JobState, Ping, Switches,
-};
-use crate::scenario::{BuildEvent, Event, Moment, Scenario, Step, StepKind, TemplateSpec};
+use crate::buildkite::{AgentSpec, Dispatch, Ending, FakeBuildkite, JobKind, JobState, Ping, Switches};
+use crate::scenario::{Event, Moment, Scenario, TemplateSpec};
+use crate::world::build_spec;
 
 /// What became of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,47 +259,5 @@ fn agent_spec(template: &TemplateSpec, queue: &Queue) -> AgentSpec {
     AgentSpec {
         tags,
         ..AgentSpec::default()
-    }
-}
-
-fn build_spec(build: &BuildEvent) -> BuildSpec {
-    let mut jobs = Vec::new();
-    let mut places: Vec<std::ops::Range<usize>> = Vec::new();
-    for step in &build.steps {
-        let needs: Vec<usize> = step
-            .after
-            .iter()
-            .filter_map(|earlier| places.get(*earlier).cloned())
-            .flatten()
-            .collect();
-        let first = jobs.len();
-        let count = match step.kind {
-            StepKind::Command => step.parallelism as usize,
-            StepKind::Wait | StepKind::Block => 1,
-        };
-        jobs.extend(std::iter::repeat_n(job_spec(step, needs), count));
-        places.push(first..jobs.len());
-    }
-    BuildSpec::new(build.pipeline.clone(), jobs)
-}
-
-fn job_spec(step: &Step, depends_on: Vec<usize>) -> JobSpec {
-    let kind = match step.kind {
-        StepKind::Command => JobKind::Script,
-        StepKind::Wait => JobKind::Waiter,
-        StepKind::Block => JobKind::Manual,
-    };
-    JobSpec {
-        kind,
-        queue: step.queue.as_deref().map(Queue::from),
-        rules: step.rules.clone(),
-        duration: step.runs.0,
-        exit_status: step.exits,
-        priority: step.priority,
-        concurrency: step.concurrency.as_ref().map(|limit| Concurrency {
-            group: limit.group.clone(),
-            limit: limit.limit,
-        }),
-        depends_on,
     }
 }

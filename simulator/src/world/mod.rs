@@ -46,7 +46,7 @@ pub(crate) use domain::Domain;
 pub(crate) use fidelity::NAMESPACE;
 pub use keepers::Witness;
 pub(crate) use manifest::job_manifest;
-pub(crate) use users::job_specs;
+pub(crate) use users::build_spec;
 pub(crate) use wire::Wire;
 
 /// Something that is going to happen.

@@ -51,7 +51,7 @@ impl<F: Fidelity> World<'_, F> {
     }
 
     fn create_build(&mut self, build: &BuildEvent) {
-        let spec = BuildSpec::new(build.pipeline.clone(), job_specs(&build.steps));
+        let spec = build_spec(build);
         let created = self.outside.buildkite.create_build(self.now, spec);
         let jobs = created.jobs.len();
         let number = created.number;
@@ -180,8 +180,13 @@ impl<F: Fidelity> World<'_, F> {
     }
 }
 
+/// A scenario's build, as Buildkite is asked for it.
+pub(crate) fn build_spec(build: &BuildEvent) -> BuildSpec {
+    BuildSpec::new(build.pipeline.clone(), job_specs(&build.steps))
+}
+
 /// The jobs of a build's steps; a step with parallelism is several.
-pub(crate) fn job_specs(steps: &[Step]) -> Vec<JobSpec> {
+fn job_specs(steps: &[Step]) -> Vec<JobSpec> {
     let mut specs: Vec<JobSpec> = Vec::new();
     let mut places: Vec<std::ops::Range<usize>> = Vec::new();
     for step in steps {
