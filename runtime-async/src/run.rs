@@ -29,15 +29,32 @@ pub enum RunError {
     Task(#[from] JoinError),
 }
 
-/// Sees every step as it is taken: the time, the step, and the controller
-/// after it.
+/// Sees every step as it is taken: what the controller is told, and what comes
+/// of it. The loop waits for it, so it must not take long.
 pub trait Observer {
+    /// Called before each step with what the controller is about to be told.
+    fn told(&mut self, _now: Timestamp, _input: &Input) {}
+
     /// Called after each step, before its commands are carried out.
     fn stepped(&mut self, now: Timestamp, step: &Step, controller: &Controller);
 }
 
 impl Observer for () {
     fn stepped(&mut self, _now: Timestamp, _step: &Step, _controller: &Controller) {}
+}
+
+/// Two that see the same. The second is the inner one: it is told last and sees
+/// the step first, so that what it measures is the step.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn told(&mut self, now: Timestamp, input: &Input) {
+        self.0.told(now, input);
+        self.1.told(now, input);
+    }
+
+    fn stepped(&mut self, now: Timestamp, step: &Step, controller: &Controller) {
+        self.1.stepped(now, step, controller);
+        self.0.stepped(now, step, controller);
+    }
 }
 
 /// Runs the controller until `shutdown` resolves and its commands have ended.
@@ -79,10 +96,11 @@ pub async fn run(
         let now = clock.now();
         let looked = matches!(input, Input::Buildkite { .. });
         tape.input(now, &input);
+        observer.told(now, &input);
         let step = controller.step(now, input);
+        observer.stepped(now, &step, &controller);
         tape.step(now, &step);
         journal.step(&step, looked.then(|| controller.report()));
-        observer.stepped(now, &step, &controller);
         if step.finished {
             return Ok(());
         }

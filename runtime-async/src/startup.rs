@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::log;
 use crate::run::{RunError, run};
+use crate::serve::{self, About, ServeArgs, ServeError};
 use crate::settings::{Settings, SettingsError};
 use crate::shutdown::Signals;
 use crate::whereabouts::{self, WhereaboutsError};
@@ -24,6 +25,8 @@ const UNUSABLE: u8 = 2;
 struct Args {
     #[command(flatten)]
     controller: ControllerArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
 }
 
 /// Why the process cannot go on.
@@ -33,6 +36,8 @@ enum StartupError {
     Whereabouts(#[from] WhereaboutsError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("the operating system refuses what the controller needs: {0}")]
@@ -45,8 +50,8 @@ enum StartupError {
 /// memory is paid for all the time.
 pub fn main() -> ExitCode {
     crate::install_tls();
-    let args = Args::parse().controller;
-    log::start(args.log_format, args.verbose);
+    let args = Args::parse();
+    log::start(args.controller.log_format, args.controller.verbose);
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -66,13 +71,18 @@ pub fn main() -> ExitCode {
             tracing::error!("{error}");
             match error {
                 StartupError::Whereabouts(_) | StartupError::Settings(_) => ExitCode::from(UNUSABLE),
-                StartupError::Run(_) | StartupError::System(_) => ExitCode::FAILURE,
+                StartupError::Serve(_) | StartupError::Run(_) | StartupError::System(_) => ExitCode::FAILURE,
             }
         }
     }
 }
 
-async fn control(args: &ControllerArgs) -> Result<(), StartupError> {
+async fn control(
+    Args {
+        controller: args,
+        serve,
+    }: &Args,
+) -> Result<(), StartupError> {
     let signals = Signals::catch()?;
     let cluster = whereabouts::cluster(args.kubeconfig())?;
     announce(args, &cluster);
@@ -80,15 +90,16 @@ async fn control(args: &ControllerArgs) -> Result<(), StartupError> {
         organization: args.buildkite_org.clone(),
         namespace: args.namespace().map(str::to_owned),
     };
-    let settings = Settings::new(
-        Config::from(args),
-        surroundings,
-        &cluster,
-        &args.buildkite_api_url,
-        &args.token,
-    )?
-    .record(recording(args));
-    Ok(run(settings, signals.requested(), ()).await?)
+    let config = Config::from(args);
+    let about = About {
+        organization: &args.buildkite_org,
+        namespace: args.namespace(),
+        config: &config,
+    };
+    let (_server, observer) = serve::start(serve, &about)?;
+    let settings =
+        Settings::new(config, surroundings, &cluster, &args.buildkite_api_url, &args.token)?.record(recording(args));
+    Ok(run(settings, signals.requested(), observer).await?)
 }
 
 fn recording(args: &ControllerArgs) -> Option<recording::Settings> {

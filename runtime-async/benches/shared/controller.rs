@@ -37,6 +37,8 @@ impl Controller {
             .arg("--kubeconfig")
             .arg(launch.kubeconfig)
             .args(["--buildkite-org", FakeBuildkite::ORGANIZATION, "-n", launch.namespace])
+            .args(["--healthz-address=127.0.0.1", "--healthz-port=0"])
+            .args(["--metrics-address=127.0.0.1", "--metrics-port=0"])
             .args(launch.more)
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)

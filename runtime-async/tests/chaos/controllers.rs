@@ -52,6 +52,8 @@ impl Controller {
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(["--buildkite-org", FakeBuildkite::ORGANIZATION, "--verbose"])
+            .args(["--healthz-address=127.0.0.1", "--healthz-port=0"])
+            .args(["--metrics-address=127.0.0.1", "--metrics-port=0"])
             .arg(format!("--sync-interval={}", story.sync_interval))
             .arg(format!("--disconnect-after-idle-timeout={}", story.idle_timeout))
             .arg(format!("--agent-startup-timeout={}", story.startup_timeout))

@@ -12,5 +12,6 @@ mod options;
 mod outages;
 mod recording;
 mod rights;
+mod serving;
 mod watching;
 mod world;

@@ -81,6 +81,10 @@ fn help_names_the_options_and_shows_no_secret() {
         "--disconnect-after-idle-timeout",
         "--kubeconfig",
         "--verbose",
+        "--healthz-address",
+        "--healthz-port",
+        "--metrics-address",
+        "--metrics-port",
     ] {
         assert!(text.contains(option), "{option} is missing:\n{text}");
     }

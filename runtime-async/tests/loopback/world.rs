@@ -1,5 +1,6 @@
 //! Both fakes, and the controller as a process.
 
+use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -75,6 +76,10 @@ impl World {
                 FakeBuildkite::ORGANIZATION,
                 "--sync-interval=1",
                 "--verbose",
+                "--healthz-address=127.0.0.1",
+                "--healthz-port=0",
+                "--metrics-address=127.0.0.1",
+                "--metrics-port=0",
             ])
             .args(arguments)
             .env_clear()
@@ -135,6 +140,40 @@ impl World {
     pub(crate) async fn until_pod_of(&self, queue: &str) {
         self.until(&format!("a pod of {queue}"), || !self.pods_of(queue).is_empty())
             .await;
+    }
+
+    /// Where it serves health and metrics, which its log tells.
+    pub(crate) async fn served_at(&self) -> SocketAddr {
+        self.until_said(&["serving health and metrics"]).await;
+        let output = self.output();
+        let line = output.lines().find(|line| line.contains("serving health and metrics"));
+        let words = line.expect("just seen").split_whitespace();
+        let address = words.filter_map(|word| word.strip_prefix("address=")).next();
+        address.expect("named").parse().expect("an address")
+    }
+
+    /// What it answers to a GET: the status and the body.
+    pub(crate) async fn read(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.served_at().await);
+        buildscaler_runtime_async::install_tls();
+        let asked = async {
+            let answer = reqwest::get(url).await.expect("an answer");
+            (answer.status().as_u16(), answer.text().await.expect("text"))
+        };
+        tokio::time::timeout(PATIENCE, asked).await.expect("an answer in time")
+    }
+
+    /// Waits until it answers to a GET with this status and all of these words.
+    pub(crate) async fn until_answers(&self, path: &str, status: u16, words: &[&str]) {
+        let mut last = (0, String::new());
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while last.0 != status || !words.iter().all(|word| last.1.contains(word)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                last = self.read(path).await;
+            }
+        });
+        let in_time = waited.await.is_ok();
+        assert!(in_time, "{path}: {last:?}; the log:\n{}", self.output());
     }
 
     /// Waits until a line of the log holds all of these words.

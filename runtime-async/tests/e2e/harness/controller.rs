@@ -46,7 +46,12 @@ impl Launch {
                 command.arg("run");
                 command
             }
-            None => mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler"))),
+            None => {
+                let mut command = mortal(Path::new(env!("CARGO_BIN_EXE_buildscaler")));
+                command.args(["--healthz-address=127.0.0.1", "--healthz-port=0"]);
+                command.args(["--metrics-address=127.0.0.1", "--metrics-port=0"]);
+                command
+            }
         };
         command
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))

@@ -91,8 +91,15 @@ impl Installed {
         command.args(["--mount", "sh", "-c", MOUNTED]).arg(account);
         command.arg(program.get_program()).args(program.get_args());
         command.args(&pod.args);
-        // Cases are to be fast, whatever the defaults are.
-        for option in ["--sync-interval=1", "--disconnect-after-idle-timeout=3"] {
+        // Cases are to be fast, whatever the defaults are, and share one network.
+        for option in [
+            "--sync-interval=1",
+            "--disconnect-after-idle-timeout=3",
+            "--healthz-address=127.0.0.1",
+            "--healthz-port=0",
+            "--metrics-address=127.0.0.1",
+            "--metrics-port=0",
+        ] {
             let name = option.split('=').next();
             if !pod.args.iter().any(|arg| arg.split('=').next() == name) {
                 command.arg(option);

@@ -1,0 +1,93 @@
+//! Whether the controller lives, and whether it sees what it needs.
+//!
+//! `/livez` is about the process: it turns red when the loop hangs, so that a
+//! kubelet begins it anew, which is safe at any time (Invariant 20). An API
+//! that is down is no reason for that. `/readyz` is about the world: it says
+//! which API cannot be seen, since when and why. `/healthz` is `/livez` by its
+//! old name.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use buildscaler_core::{Controller, Input, Step, Timestamp};
+
+use self::check::{Check, answer};
+use self::pulse::Pulse;
+use self::sight::Sights;
+use crate::run::Observer;
+
+mod check;
+mod pulse;
+mod sight;
+
+/// The observer and the routes.
+pub(super) fn part() -> (Vitals, Router) {
+    let vitals = Vitals::new(Instant::now());
+    let routes = Router::new()
+        .route("/livez", get(livez))
+        .route("/healthz", get(livez))
+        .route("/readyz", get(readyz))
+        .with_state(vitals.clone());
+    (vitals, routes)
+}
+
+/// What the loop shows and the probes read. Nothing slow is done while it is
+/// locked, so that neither waits for the other.
+#[derive(Clone, Debug)]
+pub(super) struct Vitals(Arc<Mutex<Signs>>);
+
+#[derive(Debug)]
+struct Signs {
+    pulse: Pulse,
+    sights: Sights,
+}
+
+impl Vitals {
+    fn new(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Signs {
+            pulse: Pulse::new(now),
+            sights: Sights::default(),
+        })))
+    }
+
+    fn signs(&self) -> MutexGuard<'_, Signs> {
+        // Changed in whole steps: after a panic elsewhere it is still sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alive(&self, now: Instant) -> Check {
+        self.signs().pulse.check(now)
+    }
+
+    fn ready(&self, now: Instant) -> Vec<Check> {
+        let signs = self.signs();
+        let mut checks = vec![signs.pulse.check(now)];
+        checks.extend(signs.sights.checks(now));
+        checks
+    }
+}
+
+impl Observer for Vitals {
+    fn told(&mut self, now: Timestamp, input: &Input) {
+        let instant = Instant::now();
+        let mut signs = self.signs();
+        signs.pulse.begins(instant);
+        signs.sights.told((now, instant), input);
+    }
+
+    fn stepped(&mut self, now: Timestamp, step: &Step, _controller: &Controller) {
+        self.signs().pulse.ends(Instant::now(), step.wake.at.since(now));
+    }
+}
+
+async fn livez(State(vitals): State<Vitals>, RawQuery(query): RawQuery) -> (StatusCode, String) {
+    answer("livez", &[vitals.alive(Instant::now())], query.as_deref())
+}
+
+async fn readyz(State(vitals): State<Vitals>, RawQuery(query): RawQuery) -> (StatusCode, String) {
+    answer("readyz", &vitals.ready(Instant::now()), query.as_deref())
+}
