@@ -20,6 +20,7 @@ use crate::view::{ClusterView, View};
 mod dispatch;
 mod fork;
 mod recall;
+mod regarding;
 mod see;
 
 /// Keeps the right number of agent pods, by deciding what to do next.

@@ -30,6 +30,11 @@ macro_rules! finding_kinds {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            /// The kind in camel case, as reasons of Kubernetes Events are written.
+            pub fn as_camel_case(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
         }
     };
 }

@@ -9,6 +9,7 @@
 //! is what they are made of.
 
 pub mod agent;
+pub mod announcer;
 mod assess;
 mod blueprint;
 mod blueprints;
@@ -41,6 +42,7 @@ pub mod verdict;
 pub mod view;
 
 pub use agent::{Agent, ConnectionState};
+pub use announcer::{Announcement, Announcer, EventTrouble, ObjectKind, Regarding};
 pub use buildkite_job::{BuildkiteJob, JobState};
 pub use config::{BudgetConfig, Config};
 pub use controller::Controller;

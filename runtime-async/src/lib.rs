@@ -8,6 +8,7 @@
 
 mod buildkite;
 mod clock;
+mod crier;
 mod journal;
 mod kubernetes;
 mod log;

@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::crier::Crier;
 use crate::journal::{Journal, Subject};
 use crate::settings::Settings;
 use crate::tape::Tape;
@@ -80,6 +81,7 @@ pub async fn run(
         surroundings.namespace.as_deref(),
         config.sync_interval,
     );
+    let mut crier = Crier::new(&transport, &clock);
     let errand = Arc::new(Errand {
         transport,
         surroundings,
@@ -104,6 +106,9 @@ pub async fn run(
         if step.finished {
             return Ok(());
         }
+        if farewell.is_none() {
+            crier.hear(&step.findings, &controller);
+        }
         for command in step.commands {
             running.spawn(Arc::clone(&errand).carry_out(command));
         }
@@ -114,6 +119,7 @@ pub async fn run(
             }
             Some(answer) = running.join_next() => answer?,
             view = watcher.changed(), if farewell.is_none() => Input::Cluster { id: None, view: view? },
+            heard = crier.heard() => heard.map(|()| Input::Tick)?,
             () = clock.sleep_until(step.wake.at) => Input::Tick,
             () = until(farewell) => {
                 tracing::warn!(commands = running.len(), "ending while commands are in flight");

@@ -74,6 +74,7 @@ impl Errand {
 /// The threads, and the queue of inputs.
 #[derive(Debug)]
 pub(crate) struct Crew {
+    errand: Arc<Errand>,
     commands: Sender<Command>,
     inbox: Sender<Result<Input, Broken>>,
     inputs: Receiver<Result<Input, Broken>>,
@@ -95,10 +96,16 @@ impl Crew {
                 .spawn(move || work(&errand, &waiting, &answers))?;
         }
         Ok(Self {
+            errand,
             commands,
             inbox,
             inputs,
         })
+    }
+
+    /// What it takes to send a request that is no command's.
+    pub(crate) fn errand(&self) -> &Arc<Errand> {
+        &self.errand
     }
 
     /// Has a command carried out; its answer arrives in the queue.

@@ -8,6 +8,7 @@
 mod access;
 mod clock;
 mod crew;
+mod crier;
 mod deed;
 mod doctor;
 mod exec;

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew};
+use crate::crier::Crier;
 use crate::journal;
 use crate::tape::Tape;
 
@@ -33,6 +34,7 @@ pub(crate) enum RunError {
 /// crew. An API that is down is no reason to end.
 pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock, mut tape: Tape) -> Result<(), RunError> {
     listen_for_signals(crew)?;
+    let mut crier = Crier::hire(crew)?;
     let mut controller = Controller::new(config);
     let mut farewell: Option<Instant> = None;
     let mut input = Input::Tick;
@@ -48,6 +50,9 @@ pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock, mut tape: Tape) ->
         journal::tell(&step, looked.then(|| controller.report()));
         if step.finished {
             return Ok(());
+        }
+        if farewell.is_none() {
+            crier.hear(&step.findings, &controller, clock);
         }
         for command in step.commands {
             crew.carry_out(command)?;

@@ -10,9 +10,11 @@ use std::time::Duration;
 use buildscaler_core::{BudgetConfig, Config};
 use clap::{Args, ValueEnum};
 
+mod instance;
 mod token;
 mod value;
 
+pub use instance::instance;
 pub use token::Token;
 
 /// What an operator tells the controller.

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod absence;
+mod announcing;
 mod budget;
 mod determinism;
 mod draining;

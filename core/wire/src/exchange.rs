@@ -1,6 +1,6 @@
 //! One command of the core, as a conversation over HTTP.
 
-use buildscaler_core::{Action, Command, Input, Timestamp};
+use buildscaler_core::{Action, Command, CommandId, Input, Timestamp};
 
 use crate::buildkite::{LookScript, StopScript};
 use crate::kubernetes::{ClusterScript, WriteScript};
@@ -31,7 +31,7 @@ enum Script {
     Cluster(ClusterScript),
     Look(LookScript),
     Stop(StopScript),
-    Write(WriteScript),
+    Write(CommandId, WriteScript),
 }
 
 impl Exchange {
@@ -44,13 +44,13 @@ impl Exchange {
                 Script::Look(LookScript::begin(id, &surroundings.organization, grant, from, now))
             }
             Action::StopAgent { agent } => Script::Stop(StopScript::begin(id, &surroundings.organization, &agent)),
-            Action::CreatePod(create) => Script::Write(WriteScript::create(id, &create)),
+            Action::CreatePod(create) => Script::Write(id, WriteScript::create(&create)),
             Action::DeletePod {
                 namespace,
                 name,
                 uid,
                 grace_seconds,
-            } => Script::Write(WriteScript::delete(id, &namespace, &name, &uid, grace_seconds)),
+            } => Script::Write(id, WriteScript::delete(&namespace, &name, &uid, grace_seconds)),
         };
         Self { script }
     }
@@ -62,7 +62,7 @@ impl Exchange {
             Script::Cluster(script) => script.next_request(now),
             Script::Look(script) => script.next_request(now),
             Script::Stop(script) => script.next_request(),
-            Script::Write(script) => script.next_request(),
+            Script::Write(_, script) => script.next_request(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Exchange {
             Script::Cluster(script) => script.absorb(reply, now),
             Script::Look(script) => script.absorb(reply, now),
             Script::Stop(script) => script.absorb(reply, now),
-            Script::Write(script) => script.absorb(reply, now),
+            Script::Write(_, script) => script.absorb(reply, now),
         }
     }
 
@@ -83,7 +83,7 @@ impl Exchange {
             Script::Cluster(script) => script.finish(),
             Script::Look(script) => script.finish(),
             Script::Stop(script) => script.finish(),
-            Script::Write(script) => script.finish(),
+            Script::Write(id, script) => script.finish(id),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is said to the Kubernetes API server.
 
 mod cluster;
+mod event;
 mod list;
 mod pod;
 mod request;

@@ -26,6 +26,7 @@ mod date;
 mod exchange;
 mod kubernetes;
 mod malformed;
+mod telling;
 mod transport;
 
 pub use buildkite::{failure as buildkite_failure, readings as buildkite_limits};
@@ -33,4 +34,5 @@ pub use date::parse as parse_date;
 pub use exchange::{Exchange, Surroundings};
 pub use kubernetes::{pod, template};
 pub use malformed::Malformed;
+pub use telling::Telling;
 pub use transport::{Api, Reply, Request, SendError, SendErrorKind};

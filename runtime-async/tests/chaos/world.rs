@@ -64,6 +64,7 @@ impl World {
                 rules: vec![
                     Rule::new(&["list", "watch"], "batch", &["jobs"]),
                     Rule::new(&["list", "watch", "create", "delete"], "", &["pods"]),
+                    Rule::new(&["create"], "events.k8s.io", &["events"]),
                 ],
             });
         });

@@ -233,6 +233,7 @@ pub(crate) fn everything() -> Vec<Rule> {
     vec![
         Rule::new(&["list", "watch"], "batch", &["jobs"]),
         Rule::new(&["list", "watch", "create", "delete"], "", &["pods"]),
+        Rule::new(&["create"], "events.k8s.io", &["events"]),
     ]
 }
 

@@ -13,7 +13,7 @@ use super::templates::{Place, Sample};
 
 const ABOUT: &str = "kubernetes";
 /// What the controllers do: verb, group, resource, and who needs it.
-const RIGHTS: [(&str, &str, &str, &str); 6] = [
+const RIGHTS: [(&str, &str, &str, &str); 7] = [
     ("list", "batch", "jobs", "to find templates"),
     ("watch", "batch", "jobs", "to see templates change (buildscaler only)"),
     ("list", "", "pods", "to see which pods there are"),
@@ -24,6 +24,12 @@ const RIGHTS: [(&str, &str, &str, &str); 6] = [
         "",
         "pods",
         "to clear away pods that finished or never started",
+    ),
+    (
+        "create",
+        "events.k8s.io",
+        "events",
+        "to tell findings to `kubectl describe`; scaling goes on without",
     ),
 ];
 
@@ -70,8 +76,8 @@ fn right(verb: &str, resource: &str, what: &str, namespace: Option<&str>, review
         None => "grant it by a ClusterRole, or name a --namespace",
     };
     let detail = format!("the kubeconfig's user may not {verb} {resource} {place}, {what}; {remedy}");
-    // The blocking runtime lists and never watches.
-    if verb == "watch" {
+    // The blocking runtime lists and never watches, and Events are a courtesy.
+    if verb == "watch" || resource == "events" {
         Check::note(ABOUT, "right", detail)
     } else {
         Check::failed(ABOUT, "right", detail)

@@ -55,7 +55,7 @@ async fn what_is_well_is_told_line_by_line_and_nothing_is_changed() {
         says(&ended, "ok", &["buildkite: scope", scope]);
     }
     says(&ended, "ok", &["buildkite: organization", FakeBuildkite::ORGANIZATION]);
-    for right in ["list jobs", "list pods", "create pods", "delete pods"] {
+    for right in ["list jobs", "list pods", "create pods", "delete pods", "create events"] {
         says(&ended, "ok", &["kubernetes: right", right]);
     }
     says(&ended, "note", &["kubernetes: right", "watch pods"]);

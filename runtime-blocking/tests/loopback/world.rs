@@ -68,6 +68,7 @@ impl World {
         world.permit(vec![
             Rule::new(&["list"], "batch", &["jobs"]),
             Rule::new(&["list", "create", "delete"], "", &["pods"]),
+            Rule::new(&["create"], "events.k8s.io", &["events"]),
         ]);
         world
     }

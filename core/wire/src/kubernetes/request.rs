@@ -56,7 +56,7 @@ pub(super) fn delete(namespace: &str, name: &str, uid: &Uid, grace_seconds: Opti
     request(kube::core::Request::new(path).delete(name, &params))
 }
 
-fn request(made: Result<http::Request<Vec<u8>>, Error>) -> Result<Request, String> {
+pub(super) fn request(made: Result<http::Request<Vec<u8>>, Error>) -> Result<Request, String> {
     let mut http = made.map_err(|error| error.to_string())?;
     let plain = http.uri().to_string().trim_end_matches('?').replace("?&", "?");
     *http.uri_mut() = plain

@@ -1,16 +1,15 @@
-//! `CreatePod` and `DeletePod`: one request each.
+//! `CreatePod`, `DeletePod` and Events: one request each.
 
-use buildscaler_core::{CommandId, CreatePod, Failure, Input, Outcome, Spending, Timestamp, Uid};
+use buildscaler_core::{Announcement, CommandId, CreatePod, Failure, Input, Outcome, Spending, Timestamp, Uid};
 
-use super::request;
 use super::status::{self, Verb};
+use super::{event, request};
 use crate::answer::unanswered;
 use crate::transport::{Reply, Request};
 
 /// A write on its way.
 #[derive(Debug)]
 pub(crate) struct WriteScript {
-    id: CommandId,
     verb: Verb,
     state: State,
 }
@@ -23,20 +22,24 @@ enum State {
 }
 
 impl WriteScript {
-    pub(crate) fn create(id: CommandId, create: &CreatePod) -> Self {
-        Self::begin(id, Verb::Create, request::create(create))
+    pub(crate) fn create(create: &CreatePod) -> Self {
+        Self::begin(Verb::Create, request::create(create))
     }
 
-    pub(crate) fn delete(id: CommandId, namespace: &str, name: &str, uid: &Uid, grace_seconds: Option<u32>) -> Self {
-        Self::begin(id, Verb::Delete, request::delete(namespace, name, uid, grace_seconds))
+    pub(crate) fn delete(namespace: &str, name: &str, uid: &Uid, grace_seconds: Option<u32>) -> Self {
+        Self::begin(Verb::Delete, request::delete(namespace, name, uid, grace_seconds))
     }
 
-    fn begin(id: CommandId, verb: Verb, made: Result<Request, String>) -> Self {
+    pub(crate) fn event(announcement: &Announcement, instance: &str) -> Self {
+        Self::begin(Verb::Create, event::create(announcement, instance))
+    }
+
+    fn begin(verb: Verb, made: Result<Request, String>) -> Self {
         let state = match made {
             Ok(request) => State::Unsent(Box::new(request)),
             Err(message) => State::Ended(Outcome::Failed(Failure::Malformed { message })),
         };
-        Self { id, verb, state }
+        Self { verb, state }
     }
 
     pub(crate) fn next_request(&mut self) -> Option<Request> {
@@ -60,8 +63,16 @@ impl WriteScript {
         self.state = State::Ended(failure.map_or(Outcome::Done, Outcome::Failed));
     }
 
-    pub(crate) fn finish(self) -> Input {
-        let outcome = match self.state {
+    pub(crate) fn finish(self, id: CommandId) -> Input {
+        Input::Outcome {
+            id,
+            outcome: self.outcome(),
+            spending: Spending::default(),
+        }
+    }
+
+    pub(crate) fn outcome(self) -> Outcome {
+        match self.state {
             State::Ended(outcome) => outcome,
             State::Sent => Outcome::Failed(Failure::FateUnknown {
                 message: "nobody waited for the answer".into(),
@@ -69,11 +80,6 @@ impl WriteScript {
             State::Unsent(_) => Outcome::Failed(Failure::Unavailable {
                 message: "the request was not sent".into(),
             }),
-        };
-        Input::Outcome {
-            id: self.id,
-            outcome,
-            spending: Spending::default(),
         }
     }
 }

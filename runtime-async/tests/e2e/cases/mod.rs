@@ -3,6 +3,7 @@
 mod access;
 mod burst;
 mod crowd;
+mod events;
 mod installing;
 mod outages;
 mod process;
@@ -46,5 +47,8 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("a_missing_right_is_named_and_then_noticed", access::rights),
         suite.case("a_token_is_shown_to_nobody", access::secrets),
     ]);
+    trials.push(installing::if_kubectl(
+        suite.case("a_finding_is_an_event_that_kubectl_describes_once", events::described),
+    ));
     trials
 }

@@ -50,11 +50,16 @@ pub(super) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.check("values_that_are_no_good_are_refused", agreeing::values_are_checked),
         suite.check("values_get_to_the_controller", agreeing::values_are_used),
     ]);
+    trials.into_iter().map(if_kubectl).collect()
+}
+
+/// A trial that is ignored, visibly, where there is no kubectl.
+pub(super) fn if_kubectl(trial: Trial) -> Trial {
     if has_kubectl() {
-        return trials;
+        trial
+    } else {
+        trial.with_kind("needs kubectl").with_ignored_flag(true)
     }
-    let ignored = |trial: Trial| trial.with_kind("needs kubectl").with_ignored_flag(true);
-    trials.into_iter().map(ignored).collect()
 }
 
 /// Whether the cases can run. In CI they have to.
@@ -74,7 +79,7 @@ fn command(world: &World, program: impl Into<PathBuf>) -> Command {
     command
 }
 
-fn kubectl(world: &World, arguments: &[&str]) -> String {
+pub(super) fn kubectl(world: &World, arguments: &[&str]) -> String {
     let mut command = command(world, "kubectl");
     run(command.args(["--namespace", &world.home.namespace]).args(arguments))
 }

@@ -103,6 +103,14 @@ async fn without(world: &World, missing: &Right) {
     world.apply(&Template::new("bash-job", "bash")).await;
     let controller = world.start(launch(world).await).await;
     let builds = world.build("bash", 1, Duration::from_secs(1));
+    if missing.1 == "events" {
+        // Nothing suffers but what `kubectl describe` shows.
+        world.apply(&Template::new("twin", "bash")).await;
+        world.until_all_passed(&builds).await;
+        let said = async || controller.says(&["Kubernetes Events cannot be written", "forbidden"]);
+        within(PATIENCE, "it is told", said).await;
+        return;
+    }
     if missing.2 == "watch" {
         // It makes do with lists, which are slower and cost the API server more.
         world.until_all_passed(&builds).await;
