@@ -165,12 +165,14 @@ fn is_hopeless(failure: &Failure) -> bool {
             | Refusal::Admission
             | Refusal::NamespaceTerminating
             | Refusal::Webhook
+            | Refusal::NotEntitled
             | Refusal::Other => true,
         },
         Failure::AlreadyExists { .. }
         | Failure::RateLimited { .. }
         | Failure::Unavailable { .. }
         | Failure::FateUnknown { .. }
+        | Failure::TimeRefused { .. }
         | Failure::OverBudget => false,
     }
 }

@@ -24,6 +24,9 @@ pub struct Config {
     /// What may be asked of Buildkite in any 60 seconds until its answers say
     /// otherwise.
     pub budget: BudgetConfig,
+    /// How usage is metered (`--marketplace-product-code`); none is not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metering: Option<MeteringConfig>,
 }
 
 impl Default for Config {
@@ -36,8 +39,23 @@ impl Default for Config {
             max_agent_lifetime: None,
             max_pods: None,
             budget: BudgetConfig::default(),
+            metering: None,
         }
     }
+}
+
+/// What AWS Marketplace is told of the usage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeteringConfig {
+    /// The product, as AWS names it.
+    pub product_code: String,
+    /// Which of the product's keys signs the registration, counted from 1.
+    pub public_key_version: u32,
+    /// The dimension in which agent-hours are counted.
+    pub dimension: String,
+    /// What no other process calls itself. The runtime makes it up: here there
+    /// is no randomness.
+    pub instance: String,
 }
 
 /// Buildkite's request limits, before the first answer tells them.

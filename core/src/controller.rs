@@ -9,7 +9,7 @@ use crate::blueprints::Blueprints;
 use crate::config::Config;
 use crate::demand::{Demand, HeldBack};
 use crate::finding::{Finding, FindingChange, Standing};
-use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Sightings};
+use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Metering, Sightings};
 use crate::names::{AgentId, Queue, Uid};
 use crate::policy::{Reactive, ScalingPolicy};
 use crate::report::Report;
@@ -19,6 +19,7 @@ use crate::view::{ClusterView, View};
 
 mod dispatch;
 mod fork;
+mod meter;
 mod recall;
 mod regarding;
 mod see;
@@ -58,6 +59,8 @@ pub struct Controller {
     /// Nothing is sent to Kubernetes before this time.
     cluster_blocked_until: Option<Timestamp>,
     wishes: BTreeMap<Queue, u32>,
+    #[serde(default)]
+    metering: Metering,
     standing: Standing,
     report: Report,
 }
@@ -93,6 +96,8 @@ enum Subject {
         lane: LaneKey,
         pod: String,
     },
+    Registration,
+    Record,
 }
 
 impl Controller {
@@ -124,6 +129,7 @@ impl Controller {
             flights: BTreeMap::new(),
             cluster_blocked_until: None,
             wishes: BTreeMap::new(),
+            metering: Metering::default(),
             standing: Standing::default(),
             report: Report::default(),
         }
@@ -157,6 +163,7 @@ impl Controller {
         if !self.shutting_down {
             self.look(now, &mut commands, &mut findings);
             self.dispatch(now, &mut commands);
+            self.meter(now, &mut commands);
         }
         Step {
             commands,

@@ -66,6 +66,13 @@ pub enum Failure {
         /// What went wrong.
         message: String,
     },
+    /// A record of usage bears a time that the server refuses: its clock and
+    /// ours differ, or it came too late.
+    #[error("time refused: {message}")]
+    TimeRefused {
+        /// What the server said.
+        message: String,
+    },
     /// The look needs more requests than it was granted. Not the world's
     /// fault: the core goes on when the budget allows.
     #[error("the request budget does not allow it yet")]
@@ -89,6 +96,8 @@ pub enum Refusal {
     NamespaceTerminating,
     /// An admission webhook said no.
     Webhook,
+    /// AWS Marketplace: this account has no subscription to the product.
+    NotEntitled,
     /// A 403 that none of the above explains.
     Other,
 }

@@ -80,6 +80,10 @@ finding_kinds! {
     DeleteRefused => "delete_refused",
     /// A look needs more requests than the budget has: looks are rarer.
     BudgetTight => "budget_tight",
+    /// Usage cannot be registered or recorded just now.
+    MeteringDelayed => "metering_delayed",
+    /// Usage is not registered or not recorded, and will not be by itself.
+    MeteringRefused => "metering_refused",
 }
 
 /// A finding that appeared or went away.

@@ -44,7 +44,7 @@ pub mod view;
 pub use agent::{Agent, ConnectionState};
 pub use announcer::{Announcement, Announcer, EventTrouble, ObjectKind, Regarding};
 pub use buildkite_job::{BuildkiteJob, JobState};
-pub use config::{BudgetConfig, Config};
+pub use config::{BudgetConfig, Config, MeteringConfig};
 pub use controller::Controller;
 pub use failure::{Failure, Refusal};
 pub use finding::{Finding, FindingChange, FindingKind};

@@ -73,6 +73,8 @@ reasons! {
     TemplateChanged => "template_changed",
     /// The request budget has room again.
     Budget => "budget",
+    /// Usage is to be registered or recorded.
+    Metering => "metering",
     /// The controller is ending.
     Shutdown => "shutdown",
 }

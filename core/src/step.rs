@@ -119,6 +119,30 @@ pub enum Action {
         /// its job, and no SIGKILL may follow meanwhile.
         grace_seconds: Option<u32>,
     },
+    /// Tell AWS Marketplace that the product runs here. Ends in
+    /// [`Input::Outcome`], done only if the answer's signature holds.
+    RegisterUsage {
+        /// The product.
+        product_code: String,
+        /// The key that signs the answer.
+        public_key_version: u32,
+        /// What the answer must repeat.
+        nonce: String,
+    },
+    /// Tell AWS Marketplace what was used in one hour. Ends in
+    /// [`Input::Outcome`].
+    MeterUsage {
+        /// The product.
+        product_code: String,
+        /// In which dimension.
+        dimension: String,
+        /// When the hour began.
+        hour: Timestamp,
+        /// Agent-hours.
+        quantity: u32,
+        /// The same whenever this record is sent, so that it counts once.
+        client_token: String,
+    },
 }
 
 /// A pod to create.

@@ -94,6 +94,17 @@ impl Subject {
         match &command.action {
             Action::ObserveCluster => tracing::debug!(reason, "{what}"),
             Action::ObserveBuildkite { grant, from } => tracing::debug!(reason, grant, ?from, "{what}"),
+            Action::RegisterUsage {
+                product_code,
+                public_key_version,
+                ..
+            } => tracing::info!(product_code, public_key_version, reason, "{what}"),
+            Action::MeterUsage {
+                dimension,
+                hour,
+                quantity,
+                ..
+            } => tracing::info!(dimension, %hour, quantity, reason, "{what}"),
             Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => {
                 tracing::info!(queue, pod, agent, reason, "{what}");
             }
@@ -115,6 +126,8 @@ impl Subject {
             Action::DeletePod { namespace, name, .. } => {
                 ("deleting a pod", None, Some(format!("{namespace}/{name}")), None)
             }
+            Action::RegisterUsage { .. } => ("registering usage", None, None, None),
+            Action::MeterUsage { .. } => ("recording usage", None, None, None),
         };
         Self {
             what,

@@ -168,7 +168,9 @@ impl Errand {
             Action::ObserveBuildkite { .. }
             | Action::CreatePod(_)
             | Action::StopAgent { .. }
-            | Action::DeletePod { .. } => None,
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Deed {
-    /// `create`, `stop`, `delete` or `look at`.
+    /// `create`, `stop`, `delete`, `look at`, `register` or `record`.
     #[serde(rename = "do")]
     pub(crate) verb: &'static str,
     /// The pod or the agent.
@@ -32,6 +32,8 @@ impl Deed {
             ),
             Action::StopAgent { agent } => ("stop", format!("agent {}", agent.as_str()), None),
             Action::DeletePod { namespace, name, .. } => ("delete", format!("pod {namespace}/{name}"), None),
+            Action::RegisterUsage { product_code, .. } => ("register", format!("usage of {product_code}"), None),
+            Action::MeterUsage { dimension, .. } => ("record", format!("usage of {dimension}"), None),
         };
         Self {
             verb,
@@ -71,6 +73,10 @@ pub(crate) fn failure(answer: &Input) -> Option<&Failure> {
 pub(crate) fn is_look(command: &Command) -> bool {
     match &command.action {
         Action::ObserveCluster | Action::ObserveBuildkite { .. } => true,
-        Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => false,
+        Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => false,
     }
 }

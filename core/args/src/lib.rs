@@ -127,6 +127,7 @@ impl From<&ControllerArgs> for Config {
             max_agent_lifetime: args.max_agent_lifetime,
             max_pods: args.max_pods,
             budget: BudgetConfig::default(),
+            metering: None,
         }
     }
 }

@@ -94,6 +94,8 @@ impl Controller {
             }
             Action::ObserveCluster => Subject::Cluster,
             Action::ObserveBuildkite { .. } => Subject::Buildkite,
+            Action::RegisterUsage { .. } => Subject::Registration,
+            Action::MeterUsage { .. } => Subject::Record,
         };
         self.flights.insert(id, subject);
         Command { id, action, reason }
@@ -139,6 +141,8 @@ impl Controller {
                 }
                 self.state(FindingKind::StopRefused, "Buildkite".into(), refusal(outcome), findings);
             }
+            Some(Subject::Registration) => self.settle_registration(outcome, now, findings),
+            Some(Subject::Record) => self.settle_record(outcome, now, findings),
             Some(subject @ (Subject::Cluster | Subject::Buildkite)) => {
                 // Looks do not end in an outcome: this answers something else.
                 self.flights.insert(id, subject);
@@ -171,8 +175,9 @@ impl Controller {
             .then(|| self.budget.next_change(now))
             .flatten()
             .map(|at| (at, Reason::Budget));
+        let metering = self.next_metering(now);
         let soon = now.after(Duration::from_millis(1));
-        [look, opening, unblocked, budget]
+        [look, opening, unblocked, budget, metering]
             .into_iter()
             .flatten()
             .map(|(at, reason)| Wake {
@@ -218,7 +223,7 @@ impl Controller {
         )
     }
 
-    fn next_id(&mut self) -> CommandId {
+    pub(super) fn next_id(&mut self) -> CommandId {
         self.next_id += 1;
         CommandId(self.next_id)
     }
@@ -239,13 +244,14 @@ fn refusal(outcome: &Outcome) -> Option<String> {
             Refusal::Admission => "the namespace's rules refuse this pod: change the template or the rules",
             Refusal::NamespaceTerminating => "the namespace is being deleted",
             Refusal::Webhook => "an admission webhook refuses it: ask its owner",
-            Refusal::Other => "ask whoever administers it",
+            Refusal::NotEntitled | Refusal::Other => "ask whoever administers it",
         },
         Failure::Rejected { .. } => "it will be refused until something changes",
         Failure::RateLimited { .. }
         | Failure::Unavailable { .. }
         | Failure::FateUnknown { .. }
         | Failure::Malformed { .. }
+        | Failure::TimeRefused { .. }
         | Failure::OverBudget
         | Failure::AlreadyExists { .. }
         | Failure::NotFound { .. } => "it is tried again",

@@ -29,6 +29,7 @@ impl Controller {
             flights: self.flights.clone(),
             cluster_blocked_until: self.cluster_blocked_until,
             wishes: self.wishes.clone(),
+            metering: self.metering.clone(),
             standing: self.standing.clone(),
             report: self.report.clone(),
         }

@@ -39,7 +39,9 @@ impl Controller {
             | FindingKind::BuildkiteUnknown
             | FindingKind::StopRefused
             | FindingKind::DeleteRefused
-            | FindingKind::BudgetTight => Vec::new(),
+            | FindingKind::BudgetTight
+            | FindingKind::MeteringDelayed
+            | FindingKind::MeteringRefused => Vec::new(),
         }
     }
 

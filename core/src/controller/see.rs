@@ -110,6 +110,7 @@ impl Controller {
                 let patience = period.max(now.since(seen.begun_at)).saturating_mul(3);
                 self.sightings
                     .see_agents(seen.begun_at, &glimpses(&fleet, pods.len()), patience);
+                self.count(&fleet, patience, now);
             }
             let demand = buildkite.as_ref().and_then(|known| known.demand.as_ref());
             self.blueprints.refresh(&fleet, self.config.idle_timeout);

@@ -231,7 +231,12 @@ impl Lane {
         let until = match failure {
             Failure::RateLimited { until, .. } => *until,
             Failure::Forbidden {
-                kind: Refusal::Admission | Refusal::NamespaceTerminating | Refusal::Webhook | Refusal::Other,
+                kind:
+                    Refusal::Admission
+                    | Refusal::NamespaceTerminating
+                    | Refusal::Webhook
+                    | Refusal::NotEntitled
+                    | Refusal::Other,
                 ..
             }
             | Failure::Rejected { .. } => now.after(pause(self.failures, LONGEST_PAUSE)),
@@ -244,6 +249,7 @@ impl Lane {
             | Failure::Unavailable { .. }
             | Failure::Malformed { .. }
             | Failure::FateUnknown { .. }
+            | Failure::TimeRefused { .. }
             | Failure::OverBudget => now.after(pause(self.failures, cap)),
         };
         self.closed_until = self.closed_until.max(Some(until));

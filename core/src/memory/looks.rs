@@ -133,7 +133,11 @@ impl Looks {
         match action {
             Action::ObserveCluster => self.phase = Phase::Cluster(id, reason),
             Action::ObserveBuildkite { grant, .. } => self.phase = Phase::Buildkite(id, *grant),
-            Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => {}
+            Action::CreatePod(_)
+            | Action::StopAgent { .. }
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => {}
         }
     }
 

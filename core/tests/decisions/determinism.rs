@@ -57,7 +57,11 @@ fn answer(driver: &mut Driver, command: &buildscaler_core::Command) -> Option<In
                 },
             },
         }),
-        Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => {
+        Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => {
             let outcome = driver.world.carry_out(&command.action, driver.now);
             Some(Input::Outcome {
                 id: command.id,

@@ -228,6 +228,7 @@ fn every_failure_of_a_create_is_survived() {
         forbidden(Refusal::Admission),
         forbidden(Refusal::NamespaceTerminating),
         forbidden(Refusal::Webhook),
+        forbidden(Refusal::NotEntitled),
         forbidden(Refusal::Other),
         rate_limited(START.after(secs(50))),
         unavailable(),

@@ -15,6 +15,7 @@ mod environment;
 mod failures;
 mod late_ceilings;
 mod manifests;
+mod metering;
 mod policies;
 mod remembering;
 mod safety;

@@ -46,7 +46,9 @@ pub(crate) fn manifest(template: Template) -> Option<Value> {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::StopAgent { .. }
-            | Action::DeletePod { .. } => None,
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => None,
         })
 }
 

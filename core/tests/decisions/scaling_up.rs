@@ -277,7 +277,10 @@ proptest! {
                     Action::DeletePod { uid, .. } => {
                         alone.pods.iter().any(|pod| pod.uid == *uid)
                     }
-                    Action::ObserveCluster | Action::ObserveBuildkite { .. } => false,
+                    Action::ObserveCluster
+                    | Action::ObserveBuildkite { .. }
+                    | Action::RegisterUsage { .. }
+                    | Action::MeterUsage { .. } => false,
                 })
                 .map(|command| serde_json::to_string(&command.action).unwrap())
                 .collect();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use buildscaler_core::{
     Agent, BudgetConfig, BuildkiteJob, ClusterView, CommandId, Config, ConnectionState, Controller, Cursor, Failure,
-    Input, JobState, LimitReading, LimitScope, Look, LookEnd, Outcome, Pod, PodStage, Refusal, Spending, Step,
-    Template, Timestamp, Uid, View,
+    Input, JobState, LimitReading, LimitScope, Look, LookEnd, MeteringConfig, Outcome, Pod, PodStage, Refusal,
+    Spending, Step, Template, Timestamp, Uid, View,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -51,12 +51,14 @@ fn number() -> impl Strategy<Value = u32> {
 fn configs() -> impl Strategy<Value = Config> {
     let most = || proptest::option::of(number());
     let times = (span(), span(), span(), proptest::option::of(span()));
-    (times, most(), most(), (number(), number(), number())).prop_map(
+    let metering = proptest::option::of((name(), name(), number(), name()));
+    (times, most(), most(), (number(), number(), number()), metering).prop_map(
         |(
             (sync_interval, idle_timeout, agent_startup_timeout, max_agent_lifetime),
             max_active_builds,
             max_pods,
             budget,
+            metering,
         )| Config {
             sync_interval,
             idle_timeout,
@@ -69,6 +71,14 @@ fn configs() -> impl Strategy<Value = Config> {
                 organization: budget.1,
                 stop_percent: budget.2,
             },
+            metering: metering.map(
+                |(product_code, dimension, public_key_version, instance)| MeteringConfig {
+                    product_code,
+                    public_key_version,
+                    dimension,
+                    instance,
+                },
+            ),
         },
     )
 }
@@ -81,6 +91,7 @@ fn failures() -> impl Strategy<Value = Failure> {
         Refusal::Admission,
         Refusal::NamespaceTerminating,
         Refusal::Webhook,
+        Refusal::NotEntitled,
         Refusal::Other,
     ];
     let message = || "m".to_owned();
@@ -102,6 +113,7 @@ fn failures() -> impl Strategy<Value = Failure> {
         }),
         Just(Failure::Malformed { message: message() }),
         Just(Failure::FateUnknown { message: message() }),
+        Just(Failure::TimeRefused { message: message() }),
         Just(Failure::OverBudget),
     ]
 }
@@ -333,7 +345,9 @@ fn note(step: &Step, waiting: &mut Vec<(CommandId, &'static str)>) {
             buildscaler_core::Action::ObserveBuildkite { .. } => "buildkite",
             buildscaler_core::Action::CreatePod(_)
             | buildscaler_core::Action::StopAgent { .. }
-            | buildscaler_core::Action::DeletePod { .. } => "write",
+            | buildscaler_core::Action::DeletePod { .. }
+            | buildscaler_core::Action::RegisterUsage { .. }
+            | buildscaler_core::Action::MeterUsage { .. } => "write",
         };
         (command.id, kind)
     }));

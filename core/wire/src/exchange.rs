@@ -1,6 +1,6 @@
 //! One command of the core, as a conversation over HTTP.
 
-use buildscaler_core::{Action, Command, CommandId, Input, Timestamp};
+use buildscaler_core::{Action, Command, CommandId, Failure, Input, Outcome, Spending, Timestamp};
 
 use crate::buildkite::{LookScript, StopScript};
 use crate::kubernetes::{ClusterScript, WriteScript};
@@ -32,6 +32,8 @@ enum Script {
     Look(LookScript),
     Stop(StopScript),
     Write(CommandId, WriteScript),
+    /// There is nothing to ask.
+    Over(Input),
 }
 
 impl Exchange {
@@ -51,6 +53,7 @@ impl Exchange {
                 uid,
                 grace_seconds,
             } => Script::Write(id, WriteScript::delete(&namespace, &name, &uid, grace_seconds)),
+            Action::RegisterUsage { .. } | Action::MeterUsage { .. } => Script::Over(unmetered(id)),
         };
         Self { script }
     }
@@ -63,6 +66,7 @@ impl Exchange {
             Script::Look(script) => script.next_request(now),
             Script::Stop(script) => script.next_request(),
             Script::Write(_, script) => script.next_request(),
+            Script::Over(_) => None,
         }
     }
 
@@ -74,6 +78,7 @@ impl Exchange {
             Script::Look(script) => script.absorb(reply, now),
             Script::Stop(script) => script.absorb(reply, now),
             Script::Write(_, script) => script.absorb(reply, now),
+            Script::Over(_) => {}
         }
     }
 
@@ -84,6 +89,20 @@ impl Exchange {
             Script::Look(script) => script.finish(),
             Script::Stop(script) => script.finish(),
             Script::Write(id, script) => script.finish(id),
+            Script::Over(end) => end,
         }
+    }
+}
+
+/// The end of a command that a runtime without metering is given: AWS is asked
+/// through its SDK, and by no script.
+pub fn unmetered(id: CommandId) -> Input {
+    Input::Outcome {
+        id,
+        outcome: Outcome::Failed(Failure::Rejected {
+            status: 501,
+            message: "this runtime does not meter usage".into(),
+        }),
+        spending: Spending::default(),
     }
 }

@@ -31,7 +31,7 @@ mod transport;
 
 pub use buildkite::{failure as buildkite_failure, readings as buildkite_limits};
 pub use date::parse as parse_date;
-pub use exchange::{Exchange, Surroundings};
+pub use exchange::{Exchange, Surroundings, unmetered};
 pub use kubernetes::{pod, template};
 pub use malformed::Malformed;
 pub use telling::Telling;

@@ -166,6 +166,11 @@ fn action() -> impl Strategy<Value = Action> {
     ];
     prop_oneof![
         Just(Action::ObserveCluster),
+        any::<String>().prop_map(|product_code| Action::RegisterUsage {
+            product_code,
+            public_key_version: 1,
+            nonce: String::new(),
+        }),
         (0_u32..500, cursor).prop_map(|(grant, from)| Action::ObserveBuildkite { grant, from }),
         any::<String>().prop_map(|agent| Action::StopAgent {
             agent: AgentId::from(agent)

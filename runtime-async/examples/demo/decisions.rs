@@ -105,6 +105,7 @@ fn subject(action: &Action, survey: &Survey, fake: &FakeBuildkite) -> Option<(Ve
             (Verb::Stop, queue)
         }
         Action::DeletePod { uid, .. } => (Verb::Delete, survey.queue_of(uid)),
+        Action::RegisterUsage { .. } | Action::MeterUsage { .. } => return None,
     };
     Some((verb, queue.map_or_else(|| "?".to_owned(), |queue| queue.to_string())))
 }
@@ -112,6 +113,10 @@ fn subject(action: &Action, survey: &Survey, fake: &FakeBuildkite) -> Option<(Ve
 fn is_look(action: &Action) -> bool {
     match action {
         Action::ObserveCluster | Action::ObserveBuildkite { .. } => true,
-        Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => false,
+        Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => false,
     }
 }

@@ -65,7 +65,11 @@ fn check(finding: Finding) -> Option<Check> {
         | FindingKind::QueueMismatch
         | FindingKind::UnlinkedAgents => return None,
         // Nothing is written here.
-        FindingKind::CreateRefused | FindingKind::StopRefused | FindingKind::DeleteRefused => return None,
+        FindingKind::CreateRefused
+        | FindingKind::StopRefused
+        | FindingKind::DeleteRefused
+        | FindingKind::MeteringDelayed
+        | FindingKind::MeteringRefused => return None,
     };
     Some(Check::of(health, &about, name, finding.detail))
 }

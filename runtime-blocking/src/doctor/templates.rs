@@ -199,7 +199,9 @@ fn concerns(finding: &Finding, sample: &Sample) -> bool {
         | FindingKind::BuildkiteUnknown
         | FindingKind::StopRefused
         | FindingKind::DeleteRefused
-        | FindingKind::BudgetTight => false,
+        | FindingKind::BudgetTight
+        | FindingKind::MeteringDelayed
+        | FindingKind::MeteringRefused => false,
     }
 }
 

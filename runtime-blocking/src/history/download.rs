@@ -123,6 +123,7 @@ impl<'a> Download<'a> {
                 | Failure::Rejected { .. }
                 | Failure::Malformed { .. }
                 | Failure::FateUnknown { .. }
+                | Failure::TimeRefused { .. }
                 | Failure::OverBudget => return Err(failure),
             };
             say(format!("{failure}; waiting for {} s", wait.as_secs()));

@@ -73,7 +73,9 @@ impl Drivers {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::StopAgent { .. }
-            | Action::DeletePod { .. } => None,
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => None,
         };
         let simulated = sorted(self.simulate(command()));
         self.world.begin_anew(created);

@@ -233,7 +233,10 @@ impl State {
                     })
                 }
             }
-            Action::ObserveCluster | Action::ObserveBuildkite { .. } => Ok(Outcome::Done),
+            Action::ObserveCluster
+            | Action::ObserveBuildkite { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => Ok(Outcome::Done),
         }
     }
 
@@ -384,7 +387,11 @@ fn failed(talk: &Talk, failure: Failure) -> Input {
             };
             Input::Buildkite { id, look }
         }
-        Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => Input::Outcome {
+        Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => Input::Outcome {
             id,
             outcome: Outcome::Failed(failure),
             spending: Spending::default(),

@@ -232,6 +232,8 @@ impl Teller {
             (Action::CreatePod(_), _) => (RequestKind::Creates, 1, 1),
             (Action::DeletePod { .. }, _) => (RequestKind::Deletes, 1, 1),
             (Action::StopAgent { .. }, _) => (RequestKind::Stops, 1, 1),
+            // Small worlds are not metered.
+            (Action::RegisterUsage { .. } | Action::MeterUsage { .. }, _) => return,
         };
         let first = if on == RequestKind::Kubernetes {
             1
@@ -363,7 +365,11 @@ fn arrival(talk: &Talk) -> u64 {
 fn answer(talk: &Talk) -> u64 {
     match talk.command.action {
         Action::ObserveCluster | Action::ObserveBuildkite { .. } => 4,
-        Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => 2,
+        Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => 2,
     }
 }
 

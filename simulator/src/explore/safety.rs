@@ -129,7 +129,11 @@ impl Shown {
             });
         }
         match &command.action {
-            Action::ObserveCluster | Action::ObserveBuildkite { .. } | Action::CreatePod(_) => Ok(()),
+            Action::ObserveCluster
+            | Action::ObserveBuildkite { .. }
+            | Action::CreatePod(_)
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => Ok(()),
             Action::StopAgent { agent } => {
                 let known = |pod: &SmallPod| agent_id(pod.number) == *agent;
                 let is_known = outside.pods.iter().any(known) || !self.pods.is_empty();
@@ -188,6 +192,7 @@ fn subject(action: &Action) -> String {
         Action::CreatePod(create) => create.name.clone(),
         Action::StopAgent { agent } => agent.as_str().replace("agent", "pod"),
         Action::DeletePod { uid, .. } => uid.to_string(),
+        Action::RegisterUsage { .. } | Action::MeterUsage { .. } => "metering".to_owned(),
     }
 }
 
@@ -205,6 +210,8 @@ pub fn kind(command: &Command) -> &'static str {
         Action::StopAgent { .. } => "stop",
         Action::DeletePod { grace_seconds, .. } if grace_seconds.is_some_and(outlasts_builds) => "gentle delete",
         Action::DeletePod { .. } => "delete",
+        Action::RegisterUsage { .. } => "registration of usage",
+        Action::MeterUsage { .. } => "record of usage",
     }
 }
 
@@ -216,5 +223,6 @@ pub(super) fn name(command: &Command) -> String {
         Action::CreatePod(create) => format!("create of {}", create.name),
         Action::StopAgent { agent } => format!("stop of {agent} ({})", command.reason),
         Action::DeletePod { uid, .. } => format!("delete of {uid} ({})", command.reason),
+        Action::RegisterUsage { .. } | Action::MeterUsage { .. } => kind(command).to_owned(),
     }
 }

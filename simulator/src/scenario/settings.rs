@@ -48,6 +48,7 @@ impl ControllerSettings {
                 organization: buildkite.organization_requests_a_minute,
                 ..defaults.budget
             },
+            metering: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The domain fidelity: actions applied directly to plain records.
 
 mod look;
+mod strike;
 mod talk;
 
 use std::collections::BTreeMap;

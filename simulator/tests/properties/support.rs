@@ -57,7 +57,11 @@ impl Witness for Steps {
         for command in &step.commands {
             match command.action {
                 Action::ObserveCluster | Action::ObserveBuildkite { .. } => {}
-                Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => {
+                Action::CreatePod(_)
+                | Action::StopAgent { .. }
+                | Action::DeletePod { .. }
+                | Action::RegisterUsage { .. }
+                | Action::MeterUsage { .. } => {
                     self.deeds.push((self.clock, command.action.clone()));
                 }
             }

@@ -108,6 +108,7 @@ impl Redactor {
             },
             Failure::Malformed { .. } => Failure::Malformed { message },
             Failure::FateUnknown { .. } => Failure::FateUnknown { message },
+            Failure::TimeRefused { .. } => Failure::TimeRefused { message },
             Failure::OverBudget => Failure::OverBudget,
         }
     }

@@ -32,7 +32,10 @@ impl Redactor {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::StopAgent { .. }
-            | Action::DeletePod { .. } => command.action.clone(),
+            | Action::DeletePod { .. }
+            // What a product is called is no secret.
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => command.action.clone(),
         };
         Command {
             id: command.id,
@@ -63,7 +66,9 @@ impl Redactor {
             | FindingKind::ClusterUnknown
             | FindingKind::BuildkiteUnknown
             | FindingKind::StopRefused
-            | FindingKind::DeleteRefused => left_out(),
+            | FindingKind::DeleteRefused
+            | FindingKind::MeteringDelayed
+            | FindingKind::MeteringRefused => left_out(),
             FindingKind::PodTrouble => self.pod_trouble(finding),
             FindingKind::ContestedQueue
             | FindingKind::Parallelism

@@ -177,7 +177,10 @@ impl Chronicle {
 
     fn command(&mut self, command: &Command, at: Timestamp, cast: &Cast) {
         let (about, what, pod) = match &command.action {
-            Action::ObserveCluster | Action::ObserveBuildkite { .. } => return,
+            Action::ObserveCluster
+            | Action::ObserveBuildkite { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => return,
             Action::CreatePod(create) => {
                 let key = pod_key(&create.namespace, &create.name);
                 let waits = self.buildkite_job.seen_at.is_some() && self.buildkite_job.started_at.is_none();
@@ -279,6 +282,8 @@ fn concerns(finding: &Finding, cast: &Cast) -> bool {
         | FindingKind::QueueMismatch
         | FindingKind::UnlinkedAgents
         | FindingKind::CreateRefused => true,
+        // Pods and agents come and go whatever AWS says.
+        FindingKind::MeteringDelayed | FindingKind::MeteringRefused => false,
         FindingKind::AdoptedPod => cast.pod_keys.contains(&finding.subject),
         FindingKind::ContestedQueue
         | FindingKind::NoTemplate
@@ -309,6 +314,7 @@ fn kind_of(failure: &Failure) -> String {
             Refusal::Admission => "the namespace's rules refuse it".into(),
             Refusal::NamespaceTerminating => "the namespace is being deleted".into(),
             Refusal::Webhook => "an admission webhook refuses it".into(),
+            Refusal::NotEntitled => "there is no subscription".into(),
             Refusal::Other => "it is forbidden".into(),
         },
         Failure::RateLimited { until, .. } => format!("the rate limit is reached until {until}"),
@@ -316,6 +322,7 @@ fn kind_of(failure: &Failure) -> String {
         Failure::Rejected { status, .. } => format!("it is refused with status {status}"),
         Failure::Malformed { .. } => "the answer cannot be understood".into(),
         Failure::FateUnknown { .. } => "no answer came, so it may have been done or not".into(),
+        Failure::TimeRefused { .. } => "the time is refused".into(),
         Failure::OverBudget => "the request budget does not allow it yet".into(),
     }
 }

@@ -126,7 +126,9 @@ fn recorded(folder: &Path) -> String {
             buildscaler_core::Action::ObserveCluster
             | buildscaler_core::Action::ObserveBuildkite { .. }
             | buildscaler_core::Action::StopAgent { .. }
-            | buildscaler_core::Action::DeletePod { .. } => None,
+            | buildscaler_core::Action::DeletePod { .. }
+            | buildscaler_core::Action::RegisterUsage { .. }
+            | buildscaler_core::Action::MeterUsage { .. } => None,
         })
         .expect("a pod is asked for");
     life.tell(

@@ -305,6 +305,7 @@ fn failures() -> impl Strategy<Value = Failure> {
         },
         Failure::Malformed { message: message() },
         Failure::FateUnknown { message: message() },
+        Failure::TimeRefused { message: message() },
         Failure::OverBudget,
     ])
 }

@@ -67,7 +67,11 @@ impl Life {
             match command.action {
                 Action::ObserveCluster => self.clusters.push(command.id),
                 Action::ObserveBuildkite { .. } => self.looks.push(command.id),
-                Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => {
+                Action::CreatePod(_)
+                | Action::StopAgent { .. }
+                | Action::DeletePod { .. }
+                | Action::RegisterUsage { .. }
+                | Action::MeterUsage { .. } => {
                     self.writes.push(command.id);
                 }
             }

@@ -247,6 +247,18 @@ impl Driver {
         done
     }
 
+    /// The same, but leaves AWS to others.
+    pub(crate) fn carry_out_scaling(&mut self) {
+        let scales = |action: &Action| {
+            let meters = matches!(action, Action::RegisterUsage { .. } | Action::MeterUsage { .. });
+            is_write(action) && !meters
+        };
+        while let Some(command) = self.take(scales) {
+            let outcome = self.world.carry_out(&command.action, self.now);
+            self.answer(&command, outcome);
+        }
+    }
+
     /// A round, and everything it asks for.
     pub(crate) fn turn(&mut self) -> Vec<Command> {
         self.round();
@@ -315,7 +327,9 @@ pub(crate) fn stops(commands: &[Command]) -> Vec<(String, Reason)> {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::CreatePod(_)
-            | Action::DeletePod { .. } => None,
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => None,
         })
         .collect()
 }
@@ -329,7 +343,9 @@ pub(crate) fn deletes(commands: &[Command]) -> Vec<(String, Option<u32>, Reason)
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::CreatePod(_)
-            | Action::StopAgent { .. } => None,
+            | Action::StopAgent { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => None,
         })
         .collect()
 }

@@ -201,7 +201,9 @@ impl Witness {
                 Action::StopAgent { .. }
                 | Action::DeletePod { .. }
                 | Action::ObserveCluster
-                | Action::ObserveBuildkite { .. },
+                | Action::ObserveBuildkite { .. }
+                | Action::RegisterUsage { .. }
+                | Action::MeterUsage { .. },
                 _,
             ) => {}
         }
@@ -209,6 +211,7 @@ impl Witness {
             let closed = match &command.action {
                 Action::StopAgent { .. } | Action::ObserveBuildkite { .. } => &mut self.buildkite_closed,
                 Action::CreatePod(_) | Action::DeletePod { .. } | Action::ObserveCluster => &mut self.cluster_closed,
+                Action::RegisterUsage { .. } | Action::MeterUsage { .. } => return,
             };
             *closed = (*closed).max(Some(*until));
         }

@@ -84,6 +84,7 @@ fn going_or_gone(failure: Failure) -> Failure {
         | Failure::Unavailable { .. }
         | Failure::Malformed { .. }
         | Failure::FateUnknown { .. }
+        | Failure::TimeRefused { .. }
         | Failure::OverBudget => failure,
     }
 }

@@ -7,7 +7,8 @@ use buildscaler_core::{
     Agent, BuildkiteJob, CommandId, Cursor, Failure, Input, LimitReading, Look as Looked, LookEnd, Spending, Timestamp,
 };
 
-use super::talk::{Answer, strike};
+use super::strike::strike;
+use super::talk::Answer;
 use crate::buildkite::{Allowance, FakeBuildkite, Page};
 use crate::scenario::{FaultKind, RequestKind};
 use crate::world::fidelity::{Outside, Passage};

@@ -10,9 +10,9 @@ use buildscaler_core::{
 
 use super::Domain;
 use super::look::Look;
+use super::strike::strike;
 use crate::buildkite::{Refusal, Stop};
 use crate::scenario::{FaultKind, RequestKind};
-use crate::world::faults::DEADLINE;
 use crate::world::fidelity::{Outside, Passage};
 
 /// How long a 429 of a proxy asks to wait.
@@ -32,6 +32,8 @@ pub(crate) enum Talk {
     Cluster(Cluster),
     Look(Look),
     Write(Write),
+    /// Nothing to ask.
+    Over(Input),
 }
 
 /// Both lists, one after the other.
@@ -105,6 +107,9 @@ impl Talk {
                 uid,
                 grace_seconds,
             } => Deed::Delete(name, uid, grace_seconds),
+            Action::RegisterUsage { .. } | Action::MeterUsage { .. } => {
+                return Self::Over(buildscaler_wire::unmetered(id));
+            }
         };
         Self::Write(Write {
             id,
@@ -127,6 +132,7 @@ impl Talk {
             }
             Self::Look(look) => look.send(clock).then_some(true),
             Self::Write(write) => (!std::mem::replace(&mut write.sent, true)).then(|| write.to_buildkite()),
+            Self::Over(_) => None,
         }
     }
 
@@ -135,6 +141,10 @@ impl Talk {
             Self::Cluster(talk) => talk.serve(domain, outside, now),
             Self::Look(look) => look.serve(&mut domain.shown, outside, now),
             Self::Write(write) => write.serve(domain, outside, now),
+            Self::Over(_) => Passage {
+                buildkite: false,
+                late: Duration::ZERO,
+            },
         }
     }
 
@@ -143,6 +153,7 @@ impl Talk {
             Self::Cluster(talk) => talk.absorb(clock),
             Self::Look(look) => look.absorb(clock),
             Self::Write(write) => write.absorb(clock),
+            Self::Over(_) => {}
         }
     }
 
@@ -151,34 +162,8 @@ impl Talk {
             Self::Cluster(talk) => talk.finish(),
             Self::Look(look) => look.finish(),
             Self::Write(write) => write.finish(),
+            Self::Over(end) => end,
         }
-    }
-}
-
-/// What a fault makes of a request that would be answered: whether it is
-/// carried out, what it is answered with instead, and how late.
-pub(super) struct Struck<T> {
-    pub(super) carried_out: bool,
-    pub(super) instead: Option<Answer<T>>,
-    pub(super) late: Duration,
-}
-
-pub(super) fn strike<T>(fault: Option<FaultKind>) -> Struck<T> {
-    let struck = |carried_out, instead, late| Struck {
-        carried_out,
-        instead,
-        late,
-    };
-    match fault {
-        Some(FaultKind::Drop) => struck(false, Some(Answer::Nothing), DEADLINE),
-        Some(FaultKind::LoseReply) => struck(true, Some(Answer::Nothing), DEADLINE),
-        Some(FaultKind::Delay(span)) if span.0 >= DEADLINE => struck(true, Some(Answer::Nothing), DEADLINE),
-        Some(FaultKind::Delay(span)) => struck(true, None, span.0),
-        Some(FaultKind::TooManyRequests) => struck(false, Some(Answer::Status(429)), Duration::ZERO),
-        Some(FaultKind::ServerError) => struck(false, Some(Answer::Status(500)), Duration::ZERO),
-        Some(FaultKind::Unavailable) => struck(false, Some(Answer::Status(503)), Duration::ZERO),
-        Some(FaultKind::Garbled) => struck(true, Some(Answer::Garbled), Duration::ZERO),
-        Some(FaultKind::Truncated | FaultKind::Stale) | None => struck(true, None, Duration::ZERO),
     }
 }
 

@@ -29,6 +29,7 @@ impl Witness {
                 Action::CreatePod(create) => self.object_to_create(create, now),
                 Action::StopAgent { agent } => self.object_to_stop(agent, command.reason, now),
                 Action::DeletePod { .. } => self.object_to_delete(command, now),
+                Action::RegisterUsage { .. } | Action::MeterUsage { .. } => {}
                 Action::ObserveCluster => self.object_to_haste(self.cluster_closed, now),
                 Action::ObserveBuildkite { .. } => {
                     self.object_to_haste(self.buildkite_closed, now);
@@ -60,6 +61,7 @@ impl Witness {
             // By uid, not by name: names are used again, and a delete
             // that comes late fails by its precondition.
             Action::DeletePod { uid, .. } => uid.to_string(),
+            Action::RegisterUsage { .. } | Action::MeterUsage { .. } => "metering".to_owned(),
         };
         let mine = subject(command);
         for flying in self.flying.values() {
@@ -291,5 +293,7 @@ fn kind(action: &Action) -> &'static str {
         Action::StopAgent { .. } => "stop",
         Action::DeletePod { grace_seconds, .. } if grace_seconds.is_some_and(|grace| grace >= 3600) => "delete gently",
         Action::DeletePod { .. } => "delete",
+        Action::RegisterUsage { .. } => "register usage",
+        Action::MeterUsage { .. } => "record usage",
     }
 }
