@@ -20,7 +20,6 @@ mod settings;
 mod shutdown;
 mod startup;
 mod status;
-mod stream;
 mod tape;
 mod transport;
 mod watcher;

@@ -5,54 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use buildscaler_core::{Pod, Template, Timestamp, Uid};
-use serde_json::Value;
+use buildscaler_wire::watch::Watched;
 use tokio::sync::{Notify, watch};
 
-/// A kind of object that is watched.
-pub(crate) trait Kind: Sized + PartialEq + Send + Sync + 'static {
-    /// What the API calls them, as logs name them.
-    const PLURAL: &'static str;
-
+/// A kind of object that is mirrored.
+pub(crate) trait Kind: Watched + PartialEq + Send + Sync + 'static {
     /// Where they are listed.
     fn path(namespace: Option<&str>) -> String;
-
-    /// The object as the core knows it; none, with the reason, where that
-    /// cannot be made of it.
-    fn decode(object: &Value) -> Result<Self, String>;
-
-    /// Its uid.
-    fn uid(&self) -> &Uid;
 }
 
 impl Kind for Template {
-    const PLURAL: &'static str = "jobs";
-
     fn path(namespace: Option<&str>) -> String {
         path("/apis/batch/v1", namespace, Self::PLURAL)
-    }
-
-    fn decode(object: &Value) -> Result<Self, String> {
-        buildscaler_wire::template(object).map_err(|error| error.to_string())
-    }
-
-    fn uid(&self) -> &Uid {
-        &self.uid
     }
 }
 
 impl Kind for Pod {
-    const PLURAL: &'static str = "pods";
-
     fn path(namespace: Option<&str>) -> String {
         path("/api/v1", namespace, Self::PLURAL)
-    }
-
-    fn decode(object: &Value) -> Result<Self, String> {
-        buildscaler_wire::pod(object).map_err(|error| error.to_string())
-    }
-
-    fn uid(&self) -> &Uid {
-        &self.uid
     }
 }
 

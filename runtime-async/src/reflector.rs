@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use buildscaler_core::Uid;
 use buildscaler_core::labels::APP_SELECTOR;
+use buildscaler_wire::told;
+use buildscaler_wire::watch::{Event, EventKind, Lines, ListMeta, Page, Paging};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -20,7 +22,6 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::kubernetes;
 use crate::mirror::{Kind, Mirror};
-use crate::stream::{Event, EventKind, Lines, ListMeta, Page};
 use crate::transport::{Transport, WHOLE_DEADLINE};
 
 /// Objects asked for at a time.
@@ -29,6 +30,8 @@ const PAGE: u32 = 250;
 const PAGE_LIMIT: usize = 64 * 1024 * 1024;
 /// The most of an error's body worth reading.
 const STATUS_LIMIT: usize = 64 * 1024;
+/// Letters of a server's message that are told.
+const MESSAGE_LENGTH: usize = 400;
 /// How long the server shall keep a watch open.
 const WATCH_LENGTH: u32 = 120;
 /// How long a watch may be silent: it should have been closed long before.
@@ -142,22 +145,17 @@ impl<T: Kind> Reflector<T> {
     async fn list(&self) -> Result<String, Trouble> {
         let begun_at = self.clock.now();
         let mut objects = BTreeMap::new();
+        let mut paging = Paging::default();
         let mut next: Option<String> = None;
         loop {
-            let (
-                page,
-                ListMeta {
-                    resource_version,
-                    next: token,
-                },
-            ) = self.page(next.take()).await?;
+            let (page, meta) = self.page(next.take()).await?;
             objects.extend(page);
-            match token.filter(|token| !token.is_empty()) {
-                Some(token) => next = Some(token),
-                None => {
-                    self.mirror.replace(objects, begun_at);
-                    return Ok(resource_version);
-                }
+            next = paging
+                .turn(&meta)
+                .map_err(|failure| Trouble::Failed(failure.to_string()))?;
+            if next.is_none() {
+                self.mirror.replace(objects, begun_at);
+                return Ok(meta.resource_version);
             }
         }
     }
@@ -175,7 +173,7 @@ impl<T: Kind> Reflector<T> {
             });
         }
         let page: Page<T> = serde_json::from_slice(answer.body())
-            .map_err(|error| Trouble::Failed(format!("the list of {} is malformed: {error}", T::PLURAL)))?;
+            .map_err(|error| Trouble::Failed(format!("the list of {} is malformed: {}", T::PLURAL, told(&error))))?;
         for why in &page.items.malformed {
             tracing::warn!(resource = T::PLURAL, why, "an object makes no sense and is left out");
         }
@@ -207,8 +205,9 @@ impl<T: Kind> Reflector<T> {
                 return Err(Trouble::Failed("an event of the watch is too long".into()));
             }
             while let Some(line) = lines.next() {
-                let event = serde_json::from_slice(line)
-                    .map_err(|error| Trouble::Failed(format!("an event of the watch is malformed: {error}")))?;
+                let event = serde_json::from_slice(line).map_err(|error| {
+                    Trouble::Failed(format!("an event of the watch is malformed: {}", told(&error)))
+                })?;
                 self.absorb(event, version)?;
             }
         }
@@ -266,7 +265,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Trouble {
     if status == StatusCode::GONE {
         return Trouble::Expired;
     }
-    let message = format!("status {}: {said}", status.as_u16());
+    let message = format!("status {}: {}", status.as_u16(), cut(said));
     if status == StatusCode::FORBIDDEN {
         Trouble::WatchForbidden(message)
     } else {
@@ -281,5 +280,10 @@ fn failed(status: &Value) -> Trouble {
         return Trouble::Expired;
     }
     let said = status.get("message").and_then(Value::as_str).unwrap_or_default();
-    Trouble::Failed(format!("status {code}: {said}"))
+    Trouble::Failed(format!("status {code}: {}", cut(said)))
+}
+
+/// A server's message, as much of it as a line of the log bears.
+fn cut(said: &str) -> String {
+    said.chars().take(MESSAGE_LENGTH).collect()
 }

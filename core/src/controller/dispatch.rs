@@ -224,7 +224,8 @@ impl Controller {
     }
 
     pub(super) fn next_id(&mut self) -> CommandId {
-        self.next_id += 1;
+        // Nobody lives to see the last one, but a file may claim to have.
+        self.next_id = self.next_id.saturating_add(1);
         CommandId(self.next_id)
     }
 }

@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 /// The version of what [`Saved`] holds; another one is not read.
 const VERSION: u32 = 1;
 
+/// More commands than any controller can have sent.
+const LARGEST_ID: u64 = 1 << 60;
+
 /// A controller's memory, to be written down.
 ///
 /// It holds names, times and counts: no template, no manifest and no token.
@@ -100,7 +103,8 @@ impl Saved {
             return Err(Unusable::Future);
         }
         let end = memory.saved_at;
-        let consistent = memory.sightings.are_consistent(end)
+        let consistent = memory.last_id <= LARGEST_ID
+            && memory.sightings.are_consistent(end)
             && memory.held_back.is_consistent(end)
             && memory.holds.are_consistent(end)
             && memory.account.is_consistent(end);

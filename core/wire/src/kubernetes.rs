@@ -7,6 +7,7 @@ mod pod;
 mod request;
 mod status;
 mod template;
+pub mod watch;
 mod write;
 
 pub(crate) use cluster::ClusterScript;

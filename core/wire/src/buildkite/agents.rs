@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::rows::{lax, objects, texts};
 use crate::date;
+use crate::malformed::told;
 
 #[derive(Deserialize)]
 struct AgentRow<'a> {
@@ -44,7 +45,7 @@ struct Tags(#[serde(deserialize_with = "texts")] Vec<String>);
 pub(super) fn read(body: &[u8], agents: &mut Vec<Agent>) -> Result<(), Failure> {
     for row in objects(body)? {
         let row: AgentRow<'_> = serde_json::from_str(row.get()).map_err(|error| Failure::Malformed {
-            message: format!("an agent cannot be told: {error}"),
+            message: format!("an agent cannot be told: {}", told(&error)),
         })?;
         agents.push(row.into());
     }

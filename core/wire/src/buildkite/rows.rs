@@ -5,13 +5,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::malformed::told;
+
 /// The rows of a page, not read yet.
 ///
 /// # Errors
 /// If the page is not an array of objects: then nothing in it can be relied on.
 pub(super) fn objects(body: &[u8]) -> Result<Vec<&RawValue>, Failure> {
     let rows: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| Failure::Malformed {
-        message: format!("a page is no JSON array: {error}"),
+        message: format!("a page is no JSON array: {}", told(&error)),
     })?;
     if rows.iter().all(|row| row.get().starts_with('{')) {
         Ok(rows)

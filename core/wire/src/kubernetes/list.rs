@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::request::{self, Kind};
 use super::status::{self, Verb};
 use crate::answer::unread;
-use crate::malformed::Malformed;
+use crate::malformed::{Malformed, told};
 use crate::transport::{Reply, Request};
 
 /// The most pages read of one list: 100,000 objects are no fleet of ours, but
@@ -19,8 +19,14 @@ const MOST_PAGES: u32 = 200;
 pub(super) struct Listing<T> {
     kind: Kind,
     found: Vec<T>,
+    pages: Pages,
+}
+
+/// The pages of a list that have been read.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
     token: Option<String>,
-    pages: u32,
+    read: u32,
 }
 
 /// What a page did to the list.
@@ -61,14 +67,14 @@ impl<T> Listing<T> {
         Self {
             kind,
             found: Vec::new(),
-            token: None,
-            pages: 0,
+            pages: Pages::default(),
         }
     }
 
     /// Asks for the next page.
     pub(super) fn request(&self, namespace: Option<&str>) -> Result<Request, Failure> {
-        request::list(self.kind, namespace, self.token.as_deref()).map_err(|message| Failure::Malformed { message })
+        request::list(self.kind, namespace, self.pages.token.as_deref())
+            .map_err(|message| Failure::Malformed { message })
     }
 
     /// Hands everything found over. Of use only when the list is complete.
@@ -89,8 +95,8 @@ impl<T> Listing<T> {
         if let Some(failure) = status::failure(Verb::List, &answer, now) {
             return Err(failure);
         }
-        let page: Page<R> =
-            serde_json::from_slice(answer.body()).map_err(|error| malformed(format!("a page of a list: {error}")))?;
+        let page: Page<R> = serde_json::from_slice(answer.body())
+            .map_err(|error| malformed(format!("a page of a list: {}", told(&error))))?;
         if page.kind != R::LIST {
             return Err(malformed(format!("a {} was asked for", R::LIST)));
         }
@@ -99,19 +105,23 @@ impl<T> Listing<T> {
             self.found
                 .push(kept.map_err(|error| malformed(format!("a row of a {}: {error}", R::LIST)))?);
         }
-        self.turn(page.metadata.r#continue.filter(|token| !token.is_empty()))
+        Ok(match self.pages.turn(page.metadata.r#continue)? {
+            Some(_) => Progress::More,
+            None => Progress::Complete,
+        })
     }
+}
 
-    fn turn(&mut self, token: Option<String>) -> Result<Progress, Failure> {
-        self.pages += 1;
-        if token.is_none() {
-            return Ok(Progress::Complete);
+impl Pages {
+    /// Takes note of a page and of the token for the next one, if there is one.
+    pub(super) fn turn(&mut self, token: Option<String>) -> Result<Option<String>, Failure> {
+        let token = token.filter(|token| !token.is_empty());
+        self.read += 1;
+        if token.is_some() && (self.read >= MOST_PAGES || token == self.token) {
+            return Err(malformed(format!("a list without end after {} pages", self.read)));
         }
-        if self.pages >= MOST_PAGES || token == self.token {
-            return Err(malformed(format!("a list without end after {} pages", self.pages)));
-        }
-        self.token = token;
-        Ok(Progress::More)
+        self.token.clone_from(&token);
+        Ok(token)
     }
 }
 

@@ -1,43 +1,106 @@
-//! What the API server sends on lists and watches, read piece by piece.
+//! What the API server sends to those who watch, read piece by piece: pages of
+//! the first list, then one event per line. Who watches, and when, is for a
+//! runtime.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use buildscaler_core::Uid;
+use buildscaler_core::{Failure, Pod, Template, Uid};
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::mirror::Kind;
+use super::list::Pages;
+use super::{pod, template};
 
 /// The longest line of a watch that is worth waiting for. etcd holds objects
 /// of up to 1.5 MiB.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
+/// A kind of object that can be watched.
+pub trait Watched: Sized {
+    /// What the API calls them, as logs name them.
+    const PLURAL: &'static str;
+
+    /// The object as the core knows it.
+    ///
+    /// # Errors
+    /// The reason, where that cannot be made of it.
+    fn decode(object: &Value) -> Result<Self, String>;
+
+    /// Its uid.
+    fn uid(&self) -> &Uid;
+}
+
+impl Watched for Template {
+    const PLURAL: &'static str = "jobs";
+
+    fn decode(object: &Value) -> Result<Self, String> {
+        template(object).map_err(|error| error.to_string())
+    }
+
+    fn uid(&self) -> &Uid {
+        &self.uid
+    }
+}
+
+impl Watched for Pod {
+    const PLURAL: &'static str = "pods";
+
+    fn decode(object: &Value) -> Result<Self, String> {
+        pod(object).map_err(|error| error.to_string())
+    }
+
+    fn uid(&self) -> &Uid {
+        &self.uid
+    }
+}
+
+/// Where the reading of a paged list is. It ends, whatever the server says of
+/// further pages (Invariant 24).
+#[derive(Debug, Default)]
+pub struct Paging(Pages);
+
+impl Paging {
+    /// Takes note of a page; the token of the next one, if there is one.
+    ///
+    /// # Errors
+    /// If the list has no end.
+    pub fn turn(&mut self, page: &ListMeta) -> Result<Option<String>, Failure> {
+        self.0.turn(page.next.clone())
+    }
+}
+
 /// One page of a list, its objects already trimmed.
 #[derive(Deserialize)]
-#[serde(bound = "T: Kind")]
-pub(crate) struct Page<T: Kind> {
-    pub(crate) metadata: ListMeta,
+#[serde(bound = "T: Watched")]
+pub struct Page<T: Watched> {
+    /// What it says about the list.
+    pub metadata: ListMeta,
+    /// What is on it.
     #[serde(default)]
-    pub(crate) items: Items<T>,
+    pub items: Items<T>,
 }
 
 /// What a page says about the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct ListMeta {
-    pub(crate) resource_version: String,
+pub struct ListMeta {
+    /// The version that a watch goes on from.
+    pub resource_version: String,
+    /// The token of the next page.
     #[serde(rename = "continue")]
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// The objects of a page, by uid, and why others were left out.
-pub(crate) struct Items<T> {
-    pub(crate) objects: BTreeMap<Uid, Arc<T>>,
-    pub(crate) malformed: Vec<String>,
+pub struct Items<T> {
+    /// Those that make sense.
+    pub objects: BTreeMap<Uid, Arc<T>>,
+    /// Why each of the others does not.
+    pub malformed: Vec<String>,
 }
 
 impl<T> Default for Items<T> {
@@ -49,12 +112,12 @@ impl<T> Default for Items<T> {
     }
 }
 
-impl<'de, T: Kind> Deserialize<'de> for Items<T> {
+impl<'de, T: Watched> Deserialize<'de> for Items<T> {
     /// Holds one whole object at a time, since a page of them is large.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Trimming<T>(PhantomData<T>);
 
-        impl<'de, T: Kind> Visitor<'de> for Trimming<T> {
+        impl<'de, T: Watched> Visitor<'de> for Trimming<T> {
             type Value = Items<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,16 +146,18 @@ impl<'de, T: Kind> Deserialize<'de> for Items<T> {
 
 /// One event of a watch.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Event {
+pub struct Event {
+    /// What happened.
     #[serde(rename = "type")]
-    pub(crate) kind: EventKind,
-    pub(crate) object: Value,
+    pub kind: EventKind,
+    /// To what, as it is now.
+    pub object: Value,
 }
 
 /// What an event says about its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) enum EventKind {
+pub enum EventKind {
     /// It is new to this watch.
     Added,
     /// It has changed.
@@ -107,7 +172,7 @@ pub(crate) enum EventKind {
 
 /// Cuts a stream of bytes into lines.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub struct Lines {
     buffer: Vec<u8>,
     /// Where the next line begins.
     start: usize,
@@ -117,7 +182,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Takes in what arrived; false where a line is too long to go on.
-    pub(crate) fn push(&mut self, chunk: &[u8]) -> bool {
+    pub fn push(&mut self, chunk: &[u8]) -> bool {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
@@ -126,7 +191,7 @@ impl Lines {
     }
 
     /// The next whole line that is not empty.
-    pub(crate) fn next(&mut self) -> Option<&[u8]> {
+    pub fn next(&mut self) -> Option<&[u8]> {
         loop {
             let length = self.buffer.get(self.searched..)?.iter().position(|byte| *byte == b'\n');
             let Some(length) = length else {
