@@ -150,7 +150,11 @@ impl Life {
                     spending: Spending::default(),
                 },
             },
-            Action::CreatePod(_) | Action::StopAgent { .. } | Action::DeletePod { .. } => Input::Outcome {
+            Action::CreatePod(_)
+            | Action::StopAgent { .. }
+            | Action::DeletePod { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. } => Input::Outcome {
                 id,
                 outcome: Outcome::Done,
                 spending: Spending::default(),
@@ -176,7 +180,11 @@ impl Life {
                     let kind = create.manifest.get("kind").and_then(serde_json::Value::as_str);
                     assert_eq!(kind, Some("Pod"), "what is created is a pod");
                 }
-                Action::ObserveCluster | Action::ObserveBuildkite { .. } | Action::StopAgent { .. } => {}
+                Action::ObserveCluster
+                | Action::ObserveBuildkite { .. }
+                | Action::StopAgent { .. }
+                | Action::RegisterUsage { .. }
+                | Action::MeterUsage { .. } => {}
             }
         }
         let written = serde_json::to_string(step).expect("a step can be written");
