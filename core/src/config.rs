@@ -27,6 +27,10 @@ pub struct Config {
     /// How usage is metered (`--marketplace-product-code`); none is not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metering: Option<MeteringConfig>,
+    /// How to agree with other controllers on the one that commands; none for
+    /// a controller that has no others beside it (`--leader-elect`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leadership: Option<LeadershipConfig>,
 }
 
 impl Default for Config {
@@ -40,6 +44,7 @@ impl Default for Config {
             max_pods: None,
             budget: BudgetConfig::default(),
             metering: None,
+            leadership: None,
         }
     }
 }
@@ -56,6 +61,24 @@ pub struct MeteringConfig {
     /// What no other process calls itself. The runtime makes it up: here there
     /// is no randomness.
     pub instance: String,
+}
+
+/// How several controllers agree on the one that commands, by a Lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeadershipConfig {
+    /// What this controller is called in the Lease; no other may be called so.
+    pub identity: String,
+    /// The namespace of the Lease.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// For how long nobody else commands after the last renewal that was seen.
+    /// Longer than the next one, or two might command at once.
+    pub lease_duration: Duration,
+    /// For how long a leader commands after it sent its last renewal.
+    pub renew_deadline: Duration,
+    /// Time between two tries to get the Lease or to keep it.
+    pub retry_period: Duration,
 }
 
 /// Buildkite's request limits, before the first answer tells them.

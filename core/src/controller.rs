@@ -9,7 +9,8 @@ use crate::blueprints::Blueprints;
 use crate::config::Config;
 use crate::demand::{Demand, HeldBack};
 use crate::finding::{Finding, FindingChange, Standing};
-use crate::memory::{Budget, Holds, LaneKey, Lanes, Looks, Metering, Sightings};
+use crate::lease::Leadership;
+use crate::memory::{Budget, Candidacy, Errand, Holds, LaneKey, Lanes, Looks, Metering, Sightings};
 use crate::names::{AgentId, Queue, Uid};
 use crate::policy::{Reactive, ScalingPolicy};
 use crate::report::Report;
@@ -19,6 +20,7 @@ use crate::view::{ClusterView, View};
 
 mod dispatch;
 mod fork;
+mod leadership;
 mod meter;
 mod recall;
 mod regarding;
@@ -63,6 +65,9 @@ pub struct Controller {
     metering: Metering,
     standing: Standing,
     report: Report,
+    /// None: there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    candidacy: Option<Candidacy>,
 }
 
 fn reactive() -> Box<dyn ScalingPolicy> {
@@ -98,6 +103,7 @@ enum Subject {
     },
     Registration,
     Record,
+    Lease(Errand),
 }
 
 impl Controller {
@@ -110,6 +116,7 @@ impl Controller {
     /// it interrupt a build (Invariant 19).
     pub fn with_policy(config: Config, policy: Box<dyn ScalingPolicy>) -> Self {
         let budget = Budget::new(config.budget);
+        let candidacy = config.leadership.clone().map(Candidacy::new);
         Self {
             config,
             policy,
@@ -132,6 +139,7 @@ impl Controller {
             metering: Metering::default(),
             standing: Standing::default(),
             report: Report::default(),
+            candidacy,
         }
     }
 
@@ -152,15 +160,18 @@ impl Controller {
         self.clock = self.clock.max(now);
         let now = self.clock;
         let mut findings = Vec::new();
+        self.let_claim_lapse(now, &mut findings);
         match input {
             Input::Tick => {}
             Input::Cluster { id, view } => self.see_cluster(id, view, now, &mut findings),
             Input::Buildkite { id, look } => self.see_buildkite(id, look, now, &mut findings),
             Input::Outcome { id, outcome, spending } => self.settle(id, &outcome, &spending, now, &mut findings),
+            Input::Lease { id, view } => self.see_lease(id, &view, now, &mut findings),
             Input::Shutdown => self.shutting_down = true,
         }
         let mut commands: Vec<Command> = Vec::new();
-        if !self.shutting_down {
+        self.tend_lease(now, &mut commands);
+        if self.is_in_command() && !self.shutting_down {
             self.look(now, &mut commands, &mut findings);
             self.dispatch(now, &mut commands);
             self.meter(now, &mut commands);
@@ -176,6 +187,11 @@ impl Controller {
     /// The queues as the last plan saw them.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// Whether it commands, and who does if not; none where no other could.
+    pub fn leadership(&self) -> Option<Leadership> {
+        self.candidacy.as_ref().map(Candidacy::tell)
     }
 
     /// The findings that stand, in order.

@@ -84,6 +84,8 @@ finding_kinds! {
     MeteringDelayed => "metering_delayed",
     /// Usage is not registered or not recorded, and will not be by itself.
     MeteringRefused => "metering_refused",
+    /// The Lease by which controllers agree cannot be read or written.
+    LeaseTrouble => "lease_trouble",
 }
 
 /// A finding that appeared or went away.

@@ -6,6 +6,7 @@
 mod budget;
 mod holds;
 mod lanes;
+mod leadership;
 mod looks;
 mod metering;
 mod pod_run;
@@ -15,6 +16,7 @@ mod sightings;
 pub(crate) use budget::{Account, Budget};
 pub(crate) use holds::{Holds, pod_key};
 pub(crate) use lanes::{Backlog, Closure, LaneKey, Lanes, Planned};
+pub(crate) use leadership::{Candidacy, Errand};
 pub(crate) use looks::{Looks, Seen};
 pub(crate) use metering::{Metering, passes};
 pub(crate) use pod_run::PodRun;

@@ -75,6 +75,8 @@ reasons! {
     Budget => "budget",
     /// Usage is to be registered or recorded.
     Metering => "metering",
+    /// To agree with other controllers on the one that commands.
+    Leadership => "leadership",
     /// The controller is ending.
     Shutdown => "shutdown",
 }

@@ -1,5 +1,7 @@
 //! The one way in and the one way out: [`Input`] and [`Step`].
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,10 +9,11 @@ use crate::agent::Agent;
 use crate::buildkite_job::BuildkiteJob;
 use crate::failure::Failure;
 use crate::finding::FindingChange;
+use crate::lease::{Lease, WriteLease};
 use crate::names::{AgentId, Queue, Uid};
 use crate::reason::Reason;
 use crate::time::Timestamp;
-use crate::view::ClusterView;
+use crate::view::{ClusterView, View};
 
 /// Something that the controller learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +44,13 @@ pub enum Input {
         outcome: Outcome,
         /// What it cost, for commands to Buildkite.
         spending: Spending,
+    },
+    /// A `ReadLease` or `WriteLease` ended.
+    Lease {
+        /// The command answered.
+        id: CommandId,
+        /// The Lease as it is now; none where there is no such object.
+        view: View<Option<Lease>>,
     },
     /// The process shall end: decide nothing more.
     Shutdown,
@@ -83,6 +93,10 @@ pub struct Command {
     pub action: Action,
     /// Why: the metric label and the log field.
     pub reason: Reason,
+    /// When it may not be sent any more; none is never. A leader's writes must
+    /// not be sent once somebody else may command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
 }
 
 /// What can be done to the outside world.
@@ -143,6 +157,17 @@ pub enum Action {
         /// The same whenever this record is sent, so that it counts once.
         client_token: String,
     },
+    /// Read the Lease. Ends in [`Input::Lease`].
+    ReadLease {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// For how long the answer is worth waiting for.
+        within: Duration,
+    },
+    /// Create or replace the Lease. Ends in [`Input::Lease`].
+    WriteLease(WriteLease),
 }
 
 /// A pod to create.

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use buildscaler_core::{
-    Action, Command, Failure, Finding, FindingChange, Input, LookEnd, Outcome, Queue, QueueReport, Reason, Report, Step,
+    Action, Command, Controller, Failure, Finding, FindingChange, Input, Leadership, LookEnd, Loss, Outcome, Queue,
+    QueueReport, Reason, Report, Role, Step,
 };
 
 /// Tells each thing once.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     told: BTreeMap<Queue, QueueReport>,
+    leadership: Option<Leadership>,
 }
 
 impl Journal {
     /// Logs what changed with a step; the queues after looks only.
-    pub(crate) fn step(&mut self, step: &Step, report: Option<&Report>) {
+    pub(crate) fn step(&mut self, step: &Step, controller: &Controller, looked: bool) {
+        self.leadership(controller.leadership());
         for change in &step.findings {
             match change {
                 FindingChange::Raised(Finding { kind, subject, detail }) => {
@@ -26,9 +29,28 @@ impl Journal {
                 }
             }
         }
-        if let Some(report) = report {
-            self.queues(report);
+        if looked {
+            self.queues(controller.report());
         }
+    }
+
+    /// Logs who commands, whenever that is another.
+    fn leadership(&mut self, now: Option<Leadership>) {
+        let Some(now) = now else { return };
+        let before = self.leadership.as_ref();
+        let is_news = before.is_none_or(|before| (before.role, &before.holder) != (now.role, &now.holder));
+        let led = before.is_some_and(|before| before.role == Role::Leader);
+        let holder = now.holder.as_deref();
+        match now.role {
+            Role::Leader if !led => tracing::info!(holder, "leading: this controller commands"),
+            Role::Follower if led => {
+                let why = now.lost.map(Loss::as_str);
+                tracing::warn!(why, holder, "not leading any more: this controller does not command");
+            }
+            Role::Follower if is_news => tracing::info!(holder, "following: another controller commands"),
+            Role::Leader | Role::Follower => {}
+        }
+        self.leadership = Some(now);
     }
 
     fn queues(&mut self, report: &Report) {
@@ -92,7 +114,9 @@ impl Subject {
         } = &subject;
         let (queue, pod, agent, reason) = (queue.as_deref(), pod.as_deref(), agent.as_deref(), reason.as_str());
         match &command.action {
-            Action::ObserveCluster => tracing::debug!(reason, "{what}"),
+            Action::ObserveCluster | Action::ReadLease { .. } | Action::WriteLease(_) => {
+                tracing::debug!(reason, "{what}");
+            }
             Action::ObserveBuildkite { grant, from } => tracing::debug!(reason, grant, ?from, "{what}"),
             Action::RegisterUsage {
                 product_code,
@@ -128,6 +152,8 @@ impl Subject {
             }
             Action::RegisterUsage { .. } => ("registering usage", None, None, None),
             Action::MeterUsage { .. } => ("recording usage", None, None, None),
+            Action::ReadLease { .. } => ("reading the lease", None, None, None),
+            Action::WriteLease(_) => ("writing the lease", None, None, None),
         };
         Self {
             what,
@@ -156,6 +182,10 @@ impl Subject {
                     tracing::debug!(requests, jobs, agents, millis, end = ?look.end, "{}: done", self.what);
                 }
                 LookEnd::Failed(_, failure) => self.failed(failure, took),
+            },
+            Input::Lease { view, .. } => match view.failure() {
+                None => self.done(took),
+                Some(failure) => self.failed(failure, took),
             },
             Input::Tick | Input::Shutdown => {}
         }

@@ -85,12 +85,17 @@ impl Kubernetes {
         })
     }
 
-    /// Sends a request and reads the whole answer.
-    pub(crate) async fn send(&self, request: Request<Vec<u8>>, body_limit: usize) -> Reply {
-        let _permit = self.permits.acquire().await;
-        match tokio::time::timeout(WHOLE_DEADLINE, self.send_and_read(request, body_limit)).await {
+    /// Sends a request and reads the whole answer. One that is worth waiting
+    /// for only `within` some time does not queue behind others.
+    pub(crate) async fn send(&self, request: Request<Vec<u8>>, body_limit: usize, within: Option<Duration>) -> Reply {
+        let _permit = match within {
+            Some(_) => None,
+            None => self.permits.acquire().await.ok(),
+        };
+        let deadline = within.map_or(WHOLE_DEADLINE, |within| within.min(WHOLE_DEADLINE));
+        match tokio::time::timeout(deadline, self.send_and_read(request, body_limit)).await {
             Ok(reply) => reply,
-            Err(_) => Err(transport::timed_out("no whole answer", WHOLE_DEADLINE)),
+            Err(_) => Err(transport::timed_out("no whole answer", deadline)),
         }
     }
 
@@ -193,7 +198,7 @@ mod tests {
         let kubernetes = Kubernetes::new(&config).expect("a client");
         let before = kubernetes.current().0;
         let request = Request::post("/api/v1/namespaces/default/pods").body(Vec::new());
-        let reply = kubernetes.send(request.expect("a request"), 1024).await;
+        let reply = kubernetes.send(request.expect("a request"), 1024, None).await;
         assert_eq!(kubernetes.current().0, before + 1, "the pool is renewed");
         reply.expect_err("no answer")
     }

@@ -164,7 +164,7 @@ impl<T: Kind> Reflector<T> {
         let mut params = ListParams::default().labels(APP_SELECTOR).limit(PAGE);
         params.continue_token = next;
         let request = self.request().list(&params).map_err(unmade)?;
-        let answer = self.transport.kubernetes.send(request, PAGE_LIMIT).await;
+        let answer = self.transport.kubernetes.send(request, PAGE_LIMIT, None).await;
         let answer = answer.map_err(|error| Trouble::Failed(error.message))?;
         if !answer.status().is_success() {
             return Err(match refused(answer.status(), answer.body()) {

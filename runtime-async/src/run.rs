@@ -102,7 +102,7 @@ pub async fn run(
         let step = controller.step(now, input);
         observer.stepped(now, &step, &controller);
         tape.step(now, &step);
-        journal.step(&step, looked.then(|| controller.report()));
+        journal.step(&step, &controller, looked);
         if step.finished {
             return Ok(());
         }
@@ -170,7 +170,9 @@ impl Errand {
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use buildscaler_args::ControllerArgs;
-use buildscaler_core::Config;
+use buildscaler_args::{ControllerArgs, LeadershipArgs};
+use buildscaler_core::{Config, LeadershipConfig};
 use buildscaler_recording::{self as recording, Program};
 use buildscaler_wire::Surroundings;
 use clap::Parser;
@@ -26,6 +26,8 @@ struct Args {
     #[command(flatten)]
     controller: ControllerArgs,
     #[command(flatten)]
+    leadership: LeadershipArgs,
+    #[command(flatten)]
     serve: ServeArgs,
 }
 
@@ -36,6 +38,8 @@ enum StartupError {
     Whereabouts(#[from] WhereaboutsError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error("{0}")]
+    Leadership(String),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -70,7 +74,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             tracing::error!("{error}");
             match error {
-                StartupError::Whereabouts(_) | StartupError::Settings(_) => ExitCode::from(UNUSABLE),
+                StartupError::Whereabouts(_) | StartupError::Settings(_) | StartupError::Leadership(_) => {
+                    ExitCode::from(UNUSABLE)
+                }
                 StartupError::Serve(_) | StartupError::Run(_) | StartupError::System(_) => ExitCode::FAILURE,
             }
         }
@@ -80,17 +86,24 @@ pub fn main() -> ExitCode {
 async fn control(
     Args {
         controller: args,
+        leadership,
         serve,
     }: &Args,
 ) -> Result<(), StartupError> {
     let signals = Signals::catch()?;
     let cluster = whereabouts::cluster(args.kubeconfig())?;
-    announce(args, &cluster);
+    let leadership = leadership
+        .config(args.namespace(), &cluster.default_namespace)
+        .map_err(StartupError::Leadership)?;
+    announce(args, leadership.as_ref(), &cluster);
     let surroundings = Surroundings {
         organization: args.buildkite_org.clone(),
         namespace: args.namespace().map(str::to_owned),
     };
-    let config = Config::from(args);
+    let config = Config {
+        leadership,
+        ..Config::from(args)
+    };
     let about = About {
         organization: &args.buildkite_org,
         namespace: args.namespace(),
@@ -114,7 +127,7 @@ fn recording(args: &ControllerArgs) -> Option<recording::Settings> {
 }
 
 /// Says what was understood, without secrets.
-fn announce(args: &ControllerArgs, cluster: &kube::Config) {
+fn announce(args: &ControllerArgs, leadership: Option<&LeadershipConfig>, cluster: &kube::Config) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         organization = args.buildkite_org,
@@ -127,6 +140,7 @@ fn announce(args: &ControllerArgs, cluster: &kube::Config) {
         max_active_builds = args.max_active_builds,
         max_pods = args.max_pods,
         max_agent_lifetime = args.max_agent_lifetime.map(|lifetime| lifetime.as_secs()),
+        identity = leadership.map(|leadership| leadership.identity.as_str()),
         record = args.record.as_ref().map(|folder| folder.display().to_string()),
         "buildscaler begins"
     );

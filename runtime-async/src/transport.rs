@@ -37,9 +37,14 @@ pub(crate) struct Transport {
 impl Transport {
     /// Sends one request and reads its answer.
     pub(crate) async fn send(&self, request: Request) -> Reply {
-        let Request { api, http, body_limit } = request;
+        let Request {
+            api,
+            http,
+            body_limit,
+            within,
+        } = request;
         match api {
-            Api::Kubernetes => self.kubernetes.send(http, body_limit).await,
+            Api::Kubernetes => self.kubernetes.send(http, body_limit, within).await,
             Api::Buildkite => self.buildkite.send(http, body_limit).await,
         }
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use buildscaler_args::Token;
-use buildscaler_core::{Command, Input};
+use buildscaler_core::{Action, Command, Input};
 use buildscaler_wire::{Exchange, Surroundings};
 use thiserror::Error;
 
@@ -19,6 +19,10 @@ use crate::transport::Transport;
 /// Most commands at a time. More wait in the queue: slow start lets out no more
 /// than a few of them for each template.
 pub(crate) const WORKERS: usize = 12;
+
+/// Threads for commands that must not wait: one, and one more while the core
+/// has given up on an answer.
+const URGENT_WORKERS: usize = 2;
 
 /// A thread that carried out commands panicked. What it knew is lost, so the
 /// process had better begin again: the core does not mind (Invariant 31).
@@ -76,6 +80,8 @@ impl Errand {
 pub(crate) struct Crew {
     errand: Arc<Errand>,
     commands: Sender<Command>,
+    /// What must not wait behind others.
+    urgent: Sender<Command>,
     inbox: Sender<Result<Input, Broken>>,
     inputs: Receiver<Result<Input, Broken>>,
 }
@@ -86,18 +92,21 @@ impl Crew {
     pub(crate) fn hire(errand: Errand) -> io::Result<Self> {
         let errand = Arc::new(errand);
         let (commands, waiting) = channel();
+        let (urgent, waiting_urgently) = channel();
         let (inbox, inputs) = channel();
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..WORKERS {
-            let (errand, waiting) = (Arc::clone(&errand), Arc::clone(&waiting));
+        let (waiting, waiting_urgently) = (Arc::new(Mutex::new(waiting)), Arc::new(Mutex::new(waiting_urgently)));
+        for number in 0..WORKERS + URGENT_WORKERS {
+            let queue = if number < WORKERS { &waiting } else { &waiting_urgently };
+            let (errand, queue) = (Arc::clone(&errand), Arc::clone(queue));
             let answers = Answers(inbox.clone());
             thread::Builder::new()
                 .name(format!("command-{number}"))
-                .spawn(move || work(&errand, &waiting, &answers))?;
+                .spawn(move || work(&errand, &queue, &answers))?;
         }
         Ok(Self {
             errand,
             commands,
+            urgent,
             inbox,
             inputs,
         })
@@ -110,7 +119,12 @@ impl Crew {
 
     /// Has a command carried out; its answer arrives in the queue.
     pub(crate) fn carry_out(&self, command: Command) -> Result<(), Broken> {
-        self.commands.send(command).map_err(|_| Broken)
+        let queue = if is_urgent(&command.action) {
+            &self.urgent
+        } else {
+            &self.commands
+        };
+        queue.send(command).map_err(|_| Broken)
     }
 
     /// The queue's other end, for inputs from elsewhere.
@@ -125,6 +139,20 @@ impl Crew {
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Broken),
         }
+    }
+}
+
+/// Whether leadership depends on it: a queue full of creates must not cost it.
+fn is_urgent(action: &Action) -> bool {
+    match action {
+        Action::ReadLease { .. } | Action::WriteLease(_) => true,
+        Action::ObserveCluster
+        | Action::ObserveBuildkite { .. }
+        | Action::CreatePod(_)
+        | Action::StopAgent { .. }
+        | Action::DeletePod { .. }
+        | Action::RegisterUsage { .. }
+        | Action::MeterUsage { .. } => false,
     }
 }
 

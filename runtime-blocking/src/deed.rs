@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Deed {
-    /// `create`, `stop`, `delete`, `look at`, `register` or `record`.
+    /// `create`, `stop`, `delete`, `look at`, `write`, `register` or `record`.
     #[serde(rename = "do")]
     pub(crate) verb: &'static str,
     /// The pod or the agent.
@@ -34,6 +34,8 @@ impl Deed {
             Action::DeletePod { namespace, name, .. } => ("delete", format!("pod {namespace}/{name}"), None),
             Action::RegisterUsage { product_code, .. } => ("register", format!("usage of {product_code}"), None),
             Action::MeterUsage { dimension, .. } => ("record", format!("usage of {dimension}"), None),
+            Action::ReadLease { namespace, name, .. } => ("look at", format!("lease {namespace}/{name}"), None),
+            Action::WriteLease(write) => ("write", format!("lease {}/{}", write.namespace, write.name), None),
         };
         Self {
             verb,
@@ -65,14 +67,17 @@ pub(crate) fn failure(answer: &Input) -> Option<&Failure> {
             Outcome::Done => None,
             Outcome::Failed(failure) => Some(failure),
         },
+        Input::Lease { view, .. } => view.failure(),
         Input::Tick | Input::Shutdown => None,
     }
 }
 
-/// Whether a command changes nothing.
+/// Whether a command changes nothing of the fleet.
 pub(crate) fn is_look(command: &Command) -> bool {
     match &command.action {
-        Action::ObserveCluster | Action::ObserveBuildkite { .. } => true,
+        Action::ObserveCluster | Action::ObserveBuildkite { .. } | Action::ReadLease { .. } | Action::WriteLease(_) => {
+            true
+        }
         Action::CreatePod(_)
         | Action::StopAgent { .. }
         | Action::DeletePod { .. }

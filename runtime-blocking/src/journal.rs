@@ -1,11 +1,46 @@
 //! What the log says of steps.
 
-use buildscaler_core::{FindingChange, Report, Step};
+use buildscaler_core::{Controller, FindingChange, Leadership, Loss, Report, Role, Step};
 
 use crate::deed::{Deed, is_look};
 
-/// Logs what changed with a step, and after a look the queues.
-pub(crate) fn tell(step: &Step, looked: Option<&Report>) {
+/// Remembers what it said of who commands.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    leadership: Option<Leadership>,
+}
+
+impl Journal {
+    /// Logs what changed with a step, and after a look the queues.
+    pub(crate) fn tell(&mut self, step: &Step, controller: &Controller, looked: bool) {
+        self.leadership(controller.leadership());
+        changes(step);
+        if looked {
+            queues(controller.report());
+        }
+    }
+
+    /// Logs who commands, whenever that is another.
+    fn leadership(&mut self, now: Option<Leadership>) {
+        let Some(now) = now else { return };
+        let before = self.leadership.as_ref();
+        let is_news = before.is_none_or(|before| (before.role, &before.holder) != (now.role, &now.holder));
+        let led = before.is_some_and(|before| before.role == Role::Leader);
+        let holder = now.holder.as_deref();
+        match now.role {
+            Role::Leader if !led => tracing::info!(holder, "leading: this controller commands"),
+            Role::Follower if led => {
+                let why = now.lost.map(Loss::as_str);
+                tracing::warn!(why, holder, "not leading any more: this controller does not command");
+            }
+            Role::Follower if is_news => tracing::info!(holder, "following: another controller commands"),
+            Role::Leader | Role::Follower => {}
+        }
+        self.leadership = Some(now);
+    }
+}
+
+fn changes(step: &Step) {
     for change in &step.findings {
         match change {
             FindingChange::Raised(finding) => {
@@ -29,8 +64,10 @@ pub(crate) fn tell(step: &Step, looked: Option<&Report>) {
             tracing::info!(queue, reason, "{verb} {subject}");
         }
     }
-    let queues = looked.into_iter().flat_map(|report| &report.queues);
-    for (queue, now) in queues {
+}
+
+fn queues(report: &Report) {
+    for (queue, now) in &report.queues {
         let queue = queue.as_str();
         let (waiting, pods, starting, idle, busy) = (now.waiting, now.pods, now.starting, now.idle, now.busy);
         let (desired, created) = (now.desired, now.created);

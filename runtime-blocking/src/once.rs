@@ -86,7 +86,9 @@ fn is_complete(input: &Input) -> Result<bool, Blind> {
         (Input::Cluster { .. }, Some(failure)) => Err(Blind::Kubernetes(failure.clone())),
         (Input::Buildkite { .. }, Some(failure)) => Err(Blind::Buildkite(failure.clone())),
         (Input::Buildkite { look, .. }, None) => Ok(look.end == LookEnd::Complete),
-        (Input::Cluster { .. } | Input::Outcome { .. } | Input::Tick | Input::Shutdown, _) => Ok(false),
+        (Input::Cluster { .. } | Input::Outcome { .. } | Input::Lease { .. } | Input::Tick | Input::Shutdown, _) => {
+            Ok(false)
+        }
     }
 }
 

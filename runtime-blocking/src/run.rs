@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::crew::{Broken, Crew};
 use crate::crier::Crier;
-use crate::journal;
+use crate::journal::Journal;
 use crate::tape::Tape;
 
 /// How long commands in flight may take to end once shutdown was asked for.
@@ -36,6 +36,7 @@ pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock, mut tape: Tape) ->
     listen_for_signals(crew)?;
     let mut crier = Crier::hire(crew)?;
     let mut controller = Controller::new(config);
+    let mut journal = Journal::default();
     let mut farewell: Option<Instant> = None;
     let mut input = Input::Tick;
     loop {
@@ -47,7 +48,7 @@ pub(crate) fn run(config: Config, crew: &Crew, clock: &Clock, mut tape: Tape) ->
         tape.input(now, &input);
         let step = controller.step(now, input);
         tape.step(now, &step);
-        journal::tell(&step, looked.then(|| controller.report()));
+        journal.tell(&step, &controller, looked);
         if step.finished {
             return Ok(());
         }

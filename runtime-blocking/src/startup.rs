@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use buildscaler_args::ControllerArgs;
+use buildscaler_args::{ControllerArgs, LeadershipArgs};
 use buildscaler_core::{Config, Controller};
 use buildscaler_wire::Surroundings;
 use clap::{Args, Parser, Subcommand};
@@ -83,6 +83,8 @@ enum Task {
     Run {
         #[command(flatten)]
         controller: ControllerArgs,
+        #[command(flatten)]
+        leadership: LeadershipArgs,
     },
     /// Downloads past builds as a scenario for buildscaler-sim: times, queues and
     /// tags, without commands and environments
@@ -112,6 +114,8 @@ enum Failed {
     Whereabouts(#[from] WhereaboutsError),
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error("{0}")]
+    Leadership(String),
     #[error(transparent)]
     Blind(#[from] Blind),
     #[error(transparent)]
@@ -139,7 +143,7 @@ pub fn main() -> ExitCode {
         } => plan(controller, state, *output),
         Task::Apply { controller, state } => apply(controller, state),
         Task::Doctor(doctor) => examine(doctor),
-        Task::Run { controller } => keep_running(controller),
+        Task::Run { controller, leadership } => keep_running(controller, leadership),
         Task::History(history) => download(history).map_err(Failed::from),
         Task::Why(question) => explain(question).map_err(Failed::from),
     };
@@ -147,7 +151,7 @@ pub fn main() -> ExitCode {
         // Where stderr is closed, the exit code has to do.
         drop(writeln!(stderr(), "buildscalerctl: {error}"));
         match error {
-            Failed::Whereabouts(_) | Failed::Access(_) => ExitCode::from(UNUSABLE),
+            Failed::Whereabouts(_) | Failed::Access(_) | Failed::Leadership(_) => ExitCode::from(UNUSABLE),
             Failed::History(error) if error.is_of_options() => ExitCode::from(UNUSABLE),
             Failed::Blind(_)
             | Failed::Broken(_)
@@ -243,14 +247,20 @@ fn examine(args: &DoctorArgs) -> Result<ExitCode, Failed> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn keep_running(args: &ControllerArgs) -> Result<ExitCode, Failed> {
+fn keep_running(args: &ControllerArgs, leadership: &LeadershipArgs) -> Result<ExitCode, Failed> {
+    let own = whereabouts::cluster(args.kubeconfig())?.default_namespace;
+    let leadership = leadership.config(args.namespace(), &own).map_err(Failed::Leadership)?;
     let (crew, clock) = prepare(args, Level::INFO)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         organization = args.buildkite_org,
+        identity = leadership.as_ref().map(|leadership| leadership.identity.as_str()),
         "buildscalerctl begins"
     );
-    let config = Config::from(args);
+    let config = Config {
+        leadership,
+        ..Config::from(args)
+    };
     let tape = Tape::new(args, &config);
     run(config, &crew, &clock, tape)?;
     tracing::info!("ended");

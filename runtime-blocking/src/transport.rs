@@ -96,11 +96,12 @@ impl Transport {
             sent: false,
             message: error.to_string(),
         })?;
-        let deadline = if request.http.method().is_safe() {
+        let usual = if request.http.method().is_safe() {
             READ_DEADLINE
         } else {
             WRITE_DEADLINE
         };
+        let deadline = request.within.map_or(usual, |within| within.min(usual));
         let reply = send(&pass.agent, self.kubernetes.base(), &pass.headers, request, deadline);
         let refused = |answer: &Response<_>| answer.status() == StatusCode::UNAUTHORIZED;
         // After a failure neither credentials nor idle connections are trusted.
@@ -136,6 +137,7 @@ pub(crate) fn get(agent: &Agent, base: &str, headers: &HeaderMap, path: &str) ->
             .body(Vec::new())
             .map_err(|_| unsendable("the request cannot be written"))?,
         body_limit: SMALL_ANSWER,
+        within: None,
     };
     send(agent, base, headers, request, READ_DEADLINE)
 }
@@ -204,6 +206,7 @@ mod tests {
                 .body(b"{}".to_vec())
                 .expect("a request"),
             body_limit,
+            within: None,
         };
         let agent = settings(TlsConfig::default()).build().new_agent();
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer("t").expect("a token"))]);

@@ -11,10 +11,12 @@ use buildscaler_core::{BudgetConfig, Config};
 use clap::{Args, ValueEnum};
 
 mod instance;
+mod leadership;
 mod token;
 mod value;
 
 pub use instance::instance;
+pub use leadership::LeadershipArgs;
 pub use token::Token;
 
 /// What an operator tells the controller.
@@ -128,6 +130,7 @@ impl From<&ControllerArgs> for Config {
             max_pods: args.max_pods,
             budget: BudgetConfig::default(),
             metering: None,
+            leadership: None,
         }
     }
 }

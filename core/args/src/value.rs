@@ -12,6 +12,8 @@ pub(crate) const BUILDKITE_API_URL: &str = "https://api.buildkite.com";
 
 /// Letters of a Kubernetes namespace.
 const NAMESPACE_LENGTH: usize = 63;
+/// Letters of most objects' names; as a label's value, fewer would do.
+const OBJECT_NAME_LENGTH: usize = 63;
 
 /// A token. Only a blank one is refused: clap quotes what it refuses.
 pub(crate) fn token(text: &str) -> Result<Token, String> {
@@ -42,6 +44,25 @@ pub(crate) fn namespace(text: &str) -> Result<String, String> {
     let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     if name.len() > NAMESPACE_LENGTH || !name.chars().all(fits) || name.starts_with('-') || name.ends_with('-') {
         return Err("it is no name of a namespace: those have lower-case letters, digits and inner dashes".into());
+    }
+    Ok(name.to_owned())
+}
+
+/// A namespace, and not blank.
+pub(crate) fn some_namespace(text: &str) -> Result<String, String> {
+    let name = namespace(text)?;
+    if name.is_empty() {
+        return Err("it is blank; leave the option out for its default".into());
+    }
+    Ok(name)
+}
+
+/// The name of an object: of dots and of names like those of namespaces.
+pub(crate) fn object_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_name = |part: &str| !part.is_empty() && namespace(part).is_ok();
+    if name.len() > OBJECT_NAME_LENGTH || !name.split('.').all(is_name) {
+        return Err("it is no name of an object: those have lower-case letters, digits, inner dashes and dots".into());
     }
     Ok(name.to_owned())
 }

@@ -45,6 +45,7 @@ impl Decoder {
         let input = match input {
             RecordedInput::Tick => Input::Tick,
             RecordedInput::Shutdown => Input::Shutdown,
+            RecordedInput::Lease { id, view } => Input::Lease { id, view },
             RecordedInput::Outcome { id, outcome, spending } => Input::Outcome { id, outcome, spending },
             RecordedInput::Cluster {
                 id,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use buildscaler_core::{
-    Agent, BuildkiteJob, ClusterView, CommandId, Input, Look, Outcome, Pod, Spending, Step, Template, Timestamp, View,
+    Agent, BuildkiteJob, ClusterView, CommandId, Input, Lease, Look, Outcome, Pod, Spending, Step, Template, Timestamp,
+    View,
 };
 
 use crate::delta::Delta;
@@ -54,6 +55,7 @@ impl Encoder {
         let (written, shown) = match input {
             Input::Tick => (RecordedInput::Tick, Input::Tick),
             Input::Shutdown => (RecordedInput::Shutdown, Input::Shutdown),
+            Input::Lease { id, view } => self.lease(*id, view),
             Input::Outcome { id, outcome, spending } => self.outcome(*id, outcome, spending),
             Input::Cluster { id, view } => self.cluster(*id, view),
             Input::Buildkite { id, look } => self.look(*id, look),
@@ -70,6 +72,18 @@ impl Encoder {
             spending: spending.clone(),
         };
         (written, Input::Outcome { id, outcome, spending })
+    }
+
+    /// It names a process and its host, and times.
+    fn lease(&self, id: CommandId, view: &View<Option<Lease>>) -> (RecordedInput, Input) {
+        let view = match view {
+            View::Complete(lease) => View::Complete(lease.clone()),
+            View::Unknown(failure) => View::Unknown(self.redactor.failure(failure)),
+        };
+        (
+            RecordedInput::Lease { id, view: view.clone() },
+            Input::Lease { id, view },
+        )
     }
 
     fn cluster(&mut self, id: Option<CommandId>, view: &ClusterView) -> (RecordedInput, Input) {

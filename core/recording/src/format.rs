@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use buildscaler_core::{
-    Agent, BuildkiteJob, CommandId, Config, Controller, LookEnd, Outcome, Pod, Spending, Template, Timestamp, View,
+    Agent, BuildkiteJob, CommandId, Config, Controller, Lease, LookEnd, Outcome, Pod, Spending, Template, Timestamp,
+    View,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,6 +109,10 @@ pub(crate) enum RecordedInput {
         id: CommandId,
         outcome: Outcome,
         spending: Spending,
+    },
+    Lease {
+        id: CommandId,
+        view: View<Option<Lease>>,
     },
     Shutdown,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Controller, Subject};
 use crate::failure::{Failure, Refusal};
 use crate::finding::{Finding, FindingChange, FindingKind};
-use crate::memory::{LaneKey, Planned, pod_key};
+use crate::memory::{Errand, LaneKey, Planned, pod_key};
 use crate::names::Uid;
 use crate::plan::GENTLE_GRACE_SECONDS;
 use crate::reason::Reason;
@@ -27,7 +27,12 @@ impl Controller {
                 Subject::Cluster
             };
             self.flights.insert(id, subject);
-            commands.push(Command { id, action, reason });
+            commands.push(Command {
+                id,
+                action,
+                reason,
+                not_after: None,
+            });
         }
         let tight = self.looks.is_tight().then(|| Finding {
             kind: FindingKind::BudgetTight,
@@ -96,9 +101,16 @@ impl Controller {
             Action::ObserveBuildkite { .. } => Subject::Buildkite,
             Action::RegisterUsage { .. } => Subject::Registration,
             Action::MeterUsage { .. } => Subject::Record,
+            Action::ReadLease { .. } => Subject::Lease(Errand::Read),
+            Action::WriteLease(_) => Subject::Lease(Errand::Claim),
         };
         self.flights.insert(id, subject);
-        Command { id, action, reason }
+        Command {
+            id,
+            action,
+            reason,
+            not_after: self.not_after(),
+        }
     }
 
     /// Learns how a command ended. An answer that nobody waits for is ignored.
@@ -143,8 +155,8 @@ impl Controller {
             }
             Some(Subject::Registration) => self.settle_registration(outcome, now, findings),
             Some(Subject::Record) => self.settle_record(outcome, now, findings),
-            Some(subject @ (Subject::Cluster | Subject::Buildkite)) => {
-                // Looks do not end in an outcome: this answers something else.
+            Some(subject @ (Subject::Cluster | Subject::Buildkite | Subject::Lease(_))) => {
+                // These do not end in an outcome: this answers something else.
                 self.flights.insert(id, subject);
             }
             None => {}
@@ -164,7 +176,8 @@ impl Controller {
                 ..latest
             };
         }
-        let look = self.looks.next_due(&self.budget, now);
+        let lease = self.lease_wake(now);
+        let look = self.looks.next_due(&self.budget, now).filter(|_| self.is_in_command());
         let opening = self.lanes.next_opening(now).map(|at| (at, Reason::Retry));
         let unblocked = self
             .cluster_blocked_until
@@ -177,7 +190,7 @@ impl Controller {
             .map(|at| (at, Reason::Budget));
         let metering = self.next_metering(now);
         let soon = now.after(Duration::from_millis(1));
-        [look, opening, unblocked, budget, metering]
+        [lease, look, opening, unblocked, budget, metering]
             .into_iter()
             .flatten()
             .map(|(at, reason)| Wake {
@@ -188,7 +201,9 @@ impl Controller {
     }
 
     /// Raises the finding if there is something to say, or else clears it.
+    /// A follower says nothing of what it did as a leader.
     fn state(&mut self, kind: FindingKind, subject: String, detail: Option<String>, findings: &mut Vec<FindingChange>) {
+        let detail = detail.filter(|_| self.is_in_command());
         let mut standing: Vec<Finding> = self
             .standing
             .iter()
@@ -205,7 +220,7 @@ impl Controller {
         }
     }
 
-    fn cluster_blocked(&self, now: Timestamp) -> bool {
+    pub(super) fn cluster_blocked(&self, now: Timestamp) -> bool {
         self.cluster_blocked_until.is_some_and(|until| now < until)
     }
 

@@ -32,6 +32,7 @@ impl Controller {
             metering: self.metering.clone(),
             standing: self.standing.clone(),
             report: self.report.clone(),
+            candidacy: self.candidacy.clone(),
         }
     }
 }

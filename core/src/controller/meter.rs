@@ -30,7 +30,12 @@ impl Controller {
             Subject::Record
         };
         self.flights.insert(id, subject);
-        commands.push(Command { id, action, reason });
+        commands.push(Command {
+            id,
+            action,
+            reason,
+            not_after: self.not_after(),
+        });
     }
 
     /// Counts the agents of our pods that a complete look has shown. What

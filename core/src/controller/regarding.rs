@@ -41,7 +41,8 @@ impl Controller {
             | FindingKind::DeleteRefused
             | FindingKind::BudgetTight
             | FindingKind::MeteringDelayed
-            | FindingKind::MeteringRefused => Vec::new(),
+            | FindingKind::MeteringRefused
+            | FindingKind::LeaseTrouble => Vec::new(),
         }
     }
 

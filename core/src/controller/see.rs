@@ -37,6 +37,13 @@ impl Controller {
         if let Some(id) = id {
             self.flights.remove(&id);
         }
+        if !self.is_in_command() {
+            // Commanding begins with a look.
+            for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
+                self.heed_cluster_limit(failure);
+            }
+            return;
+        }
         sort(&mut view);
         self.looks.cluster_answered(id, now);
         for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {

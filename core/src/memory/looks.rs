@@ -51,6 +51,8 @@ enum Phase {
     /// Buildkite is to be asked as soon as budget and back-off allow.
     Due(Reason, Timestamp),
     Buildkite(CommandId, u32),
+    /// What comes back is of no use any more, but what it cost is.
+    Abandoned(CommandId, u32),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -137,8 +139,22 @@ impl Looks {
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => {}
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => {}
         }
+    }
+
+    /// Leaves what is under way unfinished; the next look is due at once.
+    pub(crate) fn abandon(&mut self) {
+        self.phase = match self.phase {
+            Phase::Buildkite(id, grant) | Phase::Abandoned(id, grant) => Phase::Abandoned(id, grant),
+            Phase::Resting | Phase::Cluster(..) | Phase::Due(..) => Phase::Resting,
+        };
+        self.next_at = None;
+        self.partial = None;
+        self.waited = false;
+        self.tight = false;
     }
 
     /// Books an answer to `ObserveCluster`, known or not; pushed views are free.
@@ -160,12 +176,16 @@ impl Looks {
         interval: Duration,
         now: Timestamp,
     ) -> Option<(u32, Option<Seen>)> {
-        let Phase::Buildkite(waited_for, grant) = self.phase else {
-            return None;
+        let grant = match self.phase {
+            Phase::Buildkite(waited_for, grant) if waited_for == id => grant,
+            Phase::Abandoned(waited_for, grant) if waited_for == id => {
+                self.phase = Phase::Resting;
+                return Some((grant, None));
+            }
+            Phase::Resting | Phase::Cluster(..) | Phase::Due(..) | Phase::Buildkite(..) | Phase::Abandoned(..) => {
+                return None;
+            }
         };
-        if waited_for != id {
-            return None;
-        }
         let mut partial = self.partial.take().unwrap_or_else(|| Partial {
             begun_at: look.begun_at,
             jobs: Vec::new(),
@@ -228,7 +248,7 @@ impl Looks {
             Phase::Resting => self.next_at,
             Phase::Due(reason, not_before) if not_before > now => Some((not_before, reason)),
             Phase::Due(..) => budget.next_change(now).map(|at| (at, Reason::Budget)),
-            Phase::Cluster(..) | Phase::Buildkite(..) => None,
+            Phase::Cluster(..) | Phase::Buildkite(..) | Phase::Abandoned(..) => None,
         }
     }
 
@@ -246,7 +266,7 @@ impl Looks {
     /// Requests that the next look will need, for which stops leave room.
     pub(crate) fn reserve(&self, budget: &Budget) -> u32 {
         match self.phase {
-            Phase::Buildkite(..) => 0,
+            Phase::Buildkite(..) | Phase::Abandoned(..) => 0,
             Phase::Resting | Phase::Cluster(..) | Phase::Due(..) => self.cost.min(budget.look_capacity()),
         }
     }

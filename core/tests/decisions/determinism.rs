@@ -61,7 +61,9 @@ fn answer(driver: &mut Driver, command: &buildscaler_core::Command) -> Option<In
         | Action::StopAgent { .. }
         | Action::DeletePod { .. }
         | Action::RegisterUsage { .. }
-        | Action::MeterUsage { .. } => {
+        | Action::MeterUsage { .. }
+        | Action::ReadLease { .. }
+        | Action::WriteLease(_) => {
             let outcome = driver.world.carry_out(&command.action, driver.now);
             Some(Input::Outcome {
                 id: command.id,
@@ -97,7 +99,7 @@ fn reversed(history: &History) -> History {
                 look.jobs.reverse();
                 look.agents.reverse();
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
     history

@@ -48,7 +48,9 @@ pub(crate) fn manifest(template: Template) -> Option<Value> {
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         })
 }
 

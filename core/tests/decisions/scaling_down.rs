@@ -17,6 +17,7 @@ fn a_stop_names_the_agent_and_nothing_else() {
         id: CommandId(1),
         action: Action::StopAgent { agent: "agent".into() },
         reason: Reason::Orphaned,
+        not_after: None,
     };
     assert_eq!(
         serde_json::to_value(&command).unwrap(),

@@ -280,7 +280,9 @@ proptest! {
                     Action::ObserveCluster
                     | Action::ObserveBuildkite { .. }
                     | Action::RegisterUsage { .. }
-                    | Action::MeterUsage { .. } => false,
+                    | Action::MeterUsage { .. }
+                    | Action::ReadLease { .. }
+                    | Action::WriteLease(_) => false,
                 })
                 .map(|command| serde_json::to_string(&command.action).unwrap())
                 .collect();

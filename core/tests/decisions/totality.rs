@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 use crate::support::build::{START, agent, pod, template, waiting};
 use crate::support::cases;
+use crate::support::leases::{odd_leaderships, odd_leases};
 
 /// Few names, so that things collide.
-fn name() -> impl Strategy<Value = String> {
+pub(crate) fn name() -> impl Strategy<Value = String> {
     select(vec![
         "",
         "a",
@@ -30,21 +31,21 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 /// Any time, the ends of it included.
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     prop_oneof![
         6 => (0..2_000_000i64).prop_map(|later| Timestamp::from_millis(START.as_millis() + later)),
         1 => select(vec![i64::MIN, -1, 0, 1, i64::MAX - 1, i64::MAX]).prop_map(Timestamp::from_millis),
     ]
 }
 
-fn span() -> impl Strategy<Value = Duration> {
+pub(crate) fn span() -> impl Strategy<Value = Duration> {
     prop_oneof![
         6 => (0..2_000u64).prop_map(Duration::from_secs),
         1 => select(vec![Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(u64::MAX), Duration::MAX]),
     ]
 }
 
-fn number() -> impl Strategy<Value = u32> {
+pub(crate) fn number() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0..60u32, 1 => select(vec![0, 1, u32::MAX - 1, u32::MAX])]
 }
 
@@ -52,35 +53,46 @@ fn configs() -> impl Strategy<Value = Config> {
     let most = || proptest::option::of(number());
     let times = (span(), span(), span(), proptest::option::of(span()));
     let metering = proptest::option::of((name(), name(), number(), name()));
-    (times, most(), most(), (number(), number(), number()), metering).prop_map(
-        |(
-            (sync_interval, idle_timeout, agent_startup_timeout, max_agent_lifetime),
-            max_active_builds,
-            max_pods,
-            budget,
-            metering,
-        )| Config {
-            sync_interval,
-            idle_timeout,
-            agent_startup_timeout,
-            max_active_builds,
-            max_agent_lifetime,
-            max_pods,
-            budget: BudgetConfig {
-                user: budget.0,
-                organization: budget.1,
-                stop_percent: budget.2,
-            },
-            metering: metering.map(
-                |(product_code, dimension, public_key_version, instance)| MeteringConfig {
-                    product_code,
-                    public_key_version,
-                    dimension,
-                    instance,
-                },
-            ),
-        },
+    let leadership = proptest::option::of(odd_leaderships());
+    (
+        times,
+        most(),
+        most(),
+        (number(), number(), number()),
+        metering,
+        leadership,
     )
+        .prop_map(
+            |(
+                (sync_interval, idle_timeout, agent_startup_timeout, max_agent_lifetime),
+                max_active_builds,
+                max_pods,
+                budget,
+                metering,
+                leadership,
+            )| Config {
+                sync_interval,
+                idle_timeout,
+                agent_startup_timeout,
+                max_active_builds,
+                max_agent_lifetime,
+                max_pods,
+                budget: BudgetConfig {
+                    user: budget.0,
+                    organization: budget.1,
+                    stop_percent: budget.2,
+                },
+                metering: metering.map(
+                    |(product_code, dimension, public_key_version, instance)| MeteringConfig {
+                        product_code,
+                        public_key_version,
+                        dimension,
+                        instance,
+                    },
+                ),
+                leadership,
+            },
+        )
 }
 
 fn failures() -> impl Strategy<Value = Failure> {
@@ -307,7 +319,12 @@ fn inputs() -> impl Strategy<Value = Input> {
     let outcome = prop_oneof![Just(Outcome::Done), failures().prop_map(Outcome::Failed)];
     let outcome =
         (id(), outcome, spendings()).prop_map(|(id, outcome, spending)| Input::Outcome { id, outcome, spending });
-    prop_oneof![2 => Just(Input::Tick), 4 => cluster, 4 => look, 3 => outcome, 1 => Just(Input::Shutdown)]
+    let lease = prop_oneof![
+        proptest::option::of(odd_leases()).prop_map(View::Complete),
+        failures().prop_map(View::Unknown)
+    ];
+    let lease = (id(), lease).prop_map(|(id, view)| Input::Lease { id, view });
+    prop_oneof![2 => Just(Input::Tick), 4 => cluster, 4 => look, 3 => outcome, 3 => lease, 1 => Just(Input::Shutdown)]
 }
 
 /// The number of a command that waits for this kind of input, or else the
@@ -334,6 +351,10 @@ fn addressed(input: Input, waiting: &[(CommandId, &'static str)]) -> Input {
             outcome,
             spending,
         },
+        Input::Lease { id, view } => Input::Lease {
+            id: of("lease").unwrap_or(id),
+            view,
+        },
         Input::Tick | Input::Shutdown => input,
     }
 }
@@ -348,6 +369,7 @@ fn note(step: &Step, waiting: &mut Vec<(CommandId, &'static str)>) {
             | buildscaler_core::Action::DeletePod { .. }
             | buildscaler_core::Action::RegisterUsage { .. }
             | buildscaler_core::Action::MeterUsage { .. } => "write",
+            buildscaler_core::Action::ReadLease { .. } | buildscaler_core::Action::WriteLease(_) => "lease",
         };
         (command.id, kind)
     }));

@@ -164,6 +164,7 @@ fn decode(action: Action, pages: &fleet::Pages) -> Input {
         id: CommandId(1),
         action,
         reason: Reason::Interval,
+        not_after: None,
     };
     let mut exchange = Exchange::begin(command, &surroundings, now);
     while let Some(request) = exchange.next_request(now) {

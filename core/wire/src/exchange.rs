@@ -3,7 +3,7 @@
 use buildscaler_core::{Action, Command, CommandId, Failure, Input, Outcome, Spending, Timestamp};
 
 use crate::buildkite::{LookScript, StopScript};
-use crate::kubernetes::{ClusterScript, WriteScript};
+use crate::kubernetes::{ClusterScript, LeaseScript, WriteScript};
 use crate::transport::{Reply, Request};
 
 /// Where and as whom requests go. There is no secret in it.
@@ -21,9 +21,14 @@ pub struct Surroundings {
 /// turn until there is no further request, then [`finish`](Self::finish).
 /// Finishing early is safe: what was not seen is unknown, and a write that was
 /// handed out but not answered has an unknown fate.
+///
+/// A write of a leader is not handed out once its leadership may have ended
+/// ([`Command::not_after`]), however long it has waited or the process slept:
+/// it ends as not sent.
 #[derive(Debug)]
 pub struct Exchange {
     script: Script,
+    not_after: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -34,12 +39,13 @@ enum Script {
     Write(CommandId, WriteScript),
     /// There is nothing to ask.
     Over(Input),
+    Lease(LeaseScript),
 }
 
 impl Exchange {
     /// Begins to carry out `command`.
     pub fn begin(command: Command, surroundings: &Surroundings, now: Timestamp) -> Self {
-        let id = command.id;
+        let Command { id, not_after, .. } = command;
         let script = match command.action {
             Action::ObserveCluster => Script::Cluster(ClusterScript::begin(id, surroundings, now)),
             Action::ObserveBuildkite { grant, from } => {
@@ -54,19 +60,29 @@ impl Exchange {
                 grace_seconds,
             } => Script::Write(id, WriteScript::delete(&namespace, &name, &uid, grace_seconds)),
             Action::RegisterUsage { .. } | Action::MeterUsage { .. } => Script::Over(unmetered(id)),
+            Action::ReadLease {
+                namespace,
+                name,
+                within,
+            } => Script::Lease(LeaseScript::read(id, &namespace, &name, within)),
+            Action::WriteLease(write) => Script::Lease(LeaseScript::write(id, &write)),
         };
-        Self { script }
+        Self { script, not_after }
     }
 
     /// The next request to send; none when there is nothing more to ask, or
     /// while a reply is awaited.
     pub fn next_request(&mut self, now: Timestamp) -> Option<Request> {
+        if self.not_after.is_some_and(|end| now >= end) {
+            return None;
+        }
         match &mut self.script {
             Script::Cluster(script) => script.next_request(now),
             Script::Look(script) => script.next_request(now),
             Script::Stop(script) => script.next_request(),
             Script::Write(_, script) => script.next_request(),
             Script::Over(_) => None,
+            Script::Lease(script) => script.next_request(),
         }
     }
 
@@ -79,6 +95,7 @@ impl Exchange {
             Script::Stop(script) => script.absorb(reply, now),
             Script::Write(_, script) => script.absorb(reply, now),
             Script::Over(_) => {}
+            Script::Lease(script) => script.absorb(reply, now),
         }
     }
 
@@ -90,6 +107,7 @@ impl Exchange {
             Script::Stop(script) => script.finish(),
             Script::Write(id, script) => script.finish(id),
             Script::Over(end) => end,
+            Script::Lease(script) => script.finish(),
         }
     }
 }

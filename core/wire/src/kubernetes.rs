@@ -2,6 +2,7 @@
 
 mod cluster;
 mod event;
+mod lease;
 mod list;
 mod pod;
 mod request;
@@ -11,6 +12,7 @@ pub mod watch;
 mod write;
 
 pub(crate) use cluster::ClusterScript;
+pub(crate) use lease::LeaseScript;
 pub use pod::pod;
 pub use template::template;
 pub(crate) use write::WriteScript;

@@ -1,6 +1,7 @@
 //! What passes between an exchange and a runtime's transport.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -32,6 +33,9 @@ pub struct Request {
     /// The largest body worth reading; a longer one is
     /// [`SendErrorKind::TooLarge`].
     pub body_limit: usize,
+    /// For how long an answer is worth waiting for, where that is shorter than
+    /// usual. Such a request is urgent: it does not wait for others' turns.
+    pub within: Option<Duration>,
 }
 
 impl fmt::Debug for Request {

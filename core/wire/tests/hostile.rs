@@ -210,7 +210,7 @@ proptest! {
             }
             Input::Cluster { .. } => prop_assert!(is_view),
             Input::Outcome { .. } => prop_assert!(!is_look && !is_view && requests.len() <= 1),
-            Input::Tick | Input::Shutdown => prop_assert!(false, "no action ends like this"),
+            Input::Tick | Input::Lease { .. } | Input::Shutdown => prop_assert!(false, "no action ends like this"),
         }
     }
 
@@ -228,7 +228,7 @@ proptest! {
                 prop_assert!(view.templates.complete().is_none() && view.pods.complete().is_none());
             }
             Input::Outcome { outcome, .. } => prop_assert!(matches!(outcome, Outcome::Failed(_))),
-            Input::Tick | Input::Shutdown => prop_assert!(false, "no action ends like this"),
+            Input::Tick | Input::Lease { .. } | Input::Shutdown => prop_assert!(false, "no action ends like this"),
         }
     }
 

@@ -98,7 +98,9 @@ impl Verb {
 /// What a command does, and of which queue its subject is; looks are left out.
 fn subject(action: &Action, survey: &Survey, fake: &FakeBuildkite) -> Option<(Verb, String)> {
     let (verb, queue) = match action {
-        Action::ObserveCluster | Action::ObserveBuildkite { .. } => return None,
+        Action::ObserveCluster | Action::ObserveBuildkite { .. } | Action::ReadLease { .. } | Action::WriteLease(_) => {
+            return None;
+        }
         Action::CreatePod(create) => (Verb::Create, Some(create.queue.clone())),
         Action::StopAgent { agent } => {
             let queue = fake.agent_of(agent).and_then(|agent| agent.queues().next());
@@ -112,7 +114,9 @@ fn subject(action: &Action, survey: &Survey, fake: &FakeBuildkite) -> Option<(Ve
 
 fn is_look(action: &Action) -> bool {
     match action {
-        Action::ObserveCluster | Action::ObserveBuildkite { .. } => true,
+        Action::ObserveCluster | Action::ObserveBuildkite { .. } | Action::ReadLease { .. } | Action::WriteLease(_) => {
+            true
+        }
         Action::CreatePod(_)
         | Action::StopAgent { .. }
         | Action::DeletePod { .. }

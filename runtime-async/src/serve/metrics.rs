@@ -74,7 +74,7 @@ impl Observer for Meter {
                     self.errors.inc();
                 }
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
 

@@ -65,12 +65,12 @@ fn read(url: &str) -> Duration {
     let took = begun.elapsed();
     let pods = match cluster {
         Input::Cluster { view, .. } => view.pods.complete().map(Vec::len),
-        Input::Buildkite { .. } | Input::Outcome { .. } | Input::Tick | Input::Shutdown => None,
+        Input::Buildkite { .. } | Input::Outcome { .. } | Input::Lease { .. } | Input::Tick | Input::Shutdown => None,
     };
     assert_eq!(pods, Some(FLEET.pods));
     let agents = match buildkite {
         Input::Buildkite { look, .. } => (look.end == LookEnd::Complete).then_some(look.agents.len()),
-        Input::Cluster { .. } | Input::Outcome { .. } | Input::Tick | Input::Shutdown => None,
+        Input::Cluster { .. } | Input::Outcome { .. } | Input::Lease { .. } | Input::Tick | Input::Shutdown => None,
     };
     assert_eq!(agents, Some(FLEET.pods));
     took
@@ -85,6 +85,7 @@ fn carry_out(agent: &Agent, url: &str, action: Action) -> Input {
         id: CommandId(1),
         action,
         reason: Reason::FirstLook,
+        not_after: None,
     };
     let mut exchange = Exchange::begin(command, &surroundings, now());
     while let Some(request) = exchange.next_request(now()) {

@@ -85,6 +85,7 @@ impl<'a> Asker<'a> {
             api,
             http,
             body_limit: BODY_LIMIT,
+            within: None,
         });
         if let Ok(answer) = &reply {
             let skew = skew(answer, sent, self.errand.clock.now());

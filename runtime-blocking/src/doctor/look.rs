@@ -69,7 +69,8 @@ fn check(finding: Finding) -> Option<Check> {
         | FindingKind::StopRefused
         | FindingKind::DeleteRefused
         | FindingKind::MeteringDelayed
-        | FindingKind::MeteringRefused => return None,
+        | FindingKind::MeteringRefused
+        | FindingKind::LeaseTrouble => return None,
     };
     Some(Check::of(health, &about, name, finding.detail))
 }

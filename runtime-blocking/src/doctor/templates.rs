@@ -201,7 +201,8 @@ fn concerns(finding: &Finding, sample: &Sample) -> bool {
         | FindingKind::DeleteRefused
         | FindingKind::BudgetTight
         | FindingKind::MeteringDelayed
-        | FindingKind::MeteringRefused => false,
+        | FindingKind::MeteringRefused
+        | FindingKind::LeaseTrouble => false,
     }
 }
 

@@ -150,6 +150,7 @@ impl<'a> Download<'a> {
                 message: error.to_string(),
             })?,
             body_limit: BODY_LIMIT,
+            within: None,
         })
     }
 

@@ -67,6 +67,7 @@ impl Drivers {
             id: CommandId(0),
             action: action.clone(),
             reason: Reason::Interval,
+            not_after: None,
         };
         let created = match action {
             Action::CreatePod(pod) => Some(pod.name.as_str()),
@@ -75,7 +76,9 @@ impl Drivers {
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         };
         let simulated = sorted(self.simulate(command()));
         self.world.begin_anew(created);

@@ -15,17 +15,15 @@ const MOST_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(super) struct Tape {
     folder: PathBuf,
-    config: Config,
     recorder: Option<Recorder>,
     /// When the step under way was begun.
     clock: Timestamp,
 }
 
 impl Tape {
-    pub(super) fn new(folder: &Path, config: Config) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            config,
             recorder: None,
             clock: Timestamp::default(),
         }
@@ -39,7 +37,7 @@ impl Tape {
 }
 
 impl Witness for Tape {
-    fn starts(&mut self, controller: u8) {
+    fn starts(&mut self, controller: u8, config: &Config) {
         if controller == 0 {
             let settings = Settings {
                 folder: self.folder.clone(),
@@ -49,7 +47,7 @@ impl Witness for Tape {
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 },
             };
-            self.recorder = Some(Recorder::new(settings, self.config.clone()));
+            self.recorder = Some(Recorder::new(settings, config.clone()));
         }
     }
 

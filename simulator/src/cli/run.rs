@@ -104,8 +104,7 @@ fn keeper(name: &str) -> Result<Keeper, BadInput> {
 
 fn run_one(scenario: &Scenario, keeper: Keeper, arguments: &RunArguments) -> Run {
     let bar = progress_bar(&scenario.name, scenario.lasts.0);
-    let config = scenario.controller.config(&scenario.world.buildkite);
-    let mut tape = arguments.record.as_ref().map(|folder| Tape::new(folder, config));
+    let mut tape = arguments.record.as_ref().map(|folder| Tape::new(folder));
     let options = Options {
         keeper,
         witness: tape.as_mut().map(|tape| tape as &mut dyn Witness),

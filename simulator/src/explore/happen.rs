@@ -125,8 +125,12 @@ impl State {
                 outcome: Outcome::Failed(Failure::AlreadyExists { .. }),
                 ..
             } => self.see(Sight::Conflict),
-            Input::Cluster { .. } | Input::Buildkite { .. } | Input::Outcome { .. } | Input::Tick | Input::Shutdown => {
-            }
+            Input::Cluster { .. }
+            | Input::Buildkite { .. }
+            | Input::Outcome { .. }
+            | Input::Lease { .. }
+            | Input::Tick
+            | Input::Shutdown => {}
         }
         self.step(input, bug)
     }
@@ -236,7 +240,9 @@ impl State {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => Ok(Outcome::Done),
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => Ok(Outcome::Done),
         }
     }
 
@@ -387,6 +393,10 @@ fn failed(talk: &Talk, failure: Failure) -> Input {
             };
             Input::Buildkite { id, look }
         }
+        Action::ReadLease { .. } | Action::WriteLease(_) => Input::Lease {
+            id,
+            view: View::Unknown(failure),
+        },
         Action::CreatePod(_)
         | Action::StopAgent { .. }
         | Action::DeletePod { .. }

@@ -234,6 +234,7 @@ impl Teller {
             (Action::StopAgent { .. }, _) => (RequestKind::Stops, 1, 1),
             // Small worlds are not metered.
             (Action::RegisterUsage { .. } | Action::MeterUsage { .. }, _) => return,
+            (Action::ReadLease { .. } | Action::WriteLease(_), _) => (RequestKind::Leases, 1, 1),
         };
         let first = if on == RequestKind::Kubernetes {
             1
@@ -369,7 +370,9 @@ fn answer(talk: &Talk) -> u64 {
         | Action::StopAgent { .. }
         | Action::DeletePod { .. }
         | Action::RegisterUsage { .. }
-        | Action::MeterUsage { .. } => 2,
+        | Action::MeterUsage { .. }
+        | Action::ReadLease { .. }
+        | Action::WriteLease(_) => 2,
     }
 }
 

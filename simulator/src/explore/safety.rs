@@ -92,7 +92,7 @@ impl Shown {
                     };
                 }
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
 
@@ -133,7 +133,9 @@ impl Shown {
             | Action::ObserveBuildkite { .. }
             | Action::CreatePod(_)
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => Ok(()),
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => Ok(()),
             Action::StopAgent { agent } => {
                 let known = |pod: &SmallPod| agent_id(pod.number) == *agent;
                 let is_known = outside.pods.iter().any(known) || !self.pods.is_empty();
@@ -193,6 +195,7 @@ fn subject(action: &Action) -> String {
         Action::StopAgent { agent } => agent.as_str().replace("agent", "pod"),
         Action::DeletePod { uid, .. } => uid.to_string(),
         Action::RegisterUsage { .. } | Action::MeterUsage { .. } => "metering".to_owned(),
+        Action::ReadLease { .. } | Action::WriteLease(_) => "lease".to_owned(),
     }
 }
 
@@ -212,6 +215,8 @@ pub fn kind(command: &Command) -> &'static str {
         Action::DeletePod { .. } => "delete",
         Action::RegisterUsage { .. } => "registration of usage",
         Action::MeterUsage { .. } => "record of usage",
+        Action::ReadLease { .. } => "look at the lease",
+        Action::WriteLease(_) => "write of the lease",
     }
 }
 
@@ -224,5 +229,6 @@ pub(super) fn name(command: &Command) -> String {
         Action::StopAgent { agent } => format!("stop of {agent} ({})", command.reason),
         Action::DeletePod { uid, .. } => format!("delete of {uid} ({})", command.reason),
         Action::RegisterUsage { .. } | Action::MeterUsage { .. } => kind(command).to_owned(),
+        Action::ReadLease { .. } | Action::WriteLease(_) => kind(command).to_owned(),
     }
 }

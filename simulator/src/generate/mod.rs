@@ -111,6 +111,7 @@ fn controller(dice: &mut Dice) -> ControllerSettings {
         max_active_builds: maybe(dice, 30, 1, 4),
         max_agent_lifetime: dice.percent(15).then(|| Span::secs(300 + dice.below(1500))),
         max_pods: maybe(dice, 20, 1, 5),
+        leader_elect: false,
     }
 }
 

@@ -122,7 +122,7 @@ impl Seen {
                     LookEnd::Failed(..) => self.jobs.broken_off(),
                 }
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
 
@@ -172,6 +172,7 @@ fn controller(config: &Config) -> ControllerSettings {
         max_active_builds: config.max_active_builds,
         max_agent_lifetime: config.max_agent_lifetime.map(Span),
         max_pods: config.max_pods,
+        leader_elect: false,
     }
 }
 

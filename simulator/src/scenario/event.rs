@@ -139,6 +139,8 @@ pub enum RequestKind {
     Creates,
     /// Deletion of a pod.
     Deletes,
+    /// Reads and writes of the Lease.
+    Leases,
     /// Everything sent to Buildkite.
     Buildkite,
     /// Everything sent to Kubernetes.

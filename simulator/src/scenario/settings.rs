@@ -1,10 +1,13 @@
 //! The world and the controller of a scenario.
 
-use buildscaler_core::{BudgetConfig, Config};
+use std::time::Duration;
+
+use buildscaler_core::{BudgetConfig, Config, LeadershipConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::span::{Range, Span};
+use crate::world::NAMESPACE;
 
 /// The controller's options; what is left out has the controller's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +31,9 @@ pub struct ControllerSettings {
     /// `--max-pods`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pods: Option<u32>,
+    /// `--leader-elect`: of two controllers one commands
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub leader_elect: bool,
 }
 
 impl ControllerSettings {
@@ -49,7 +55,21 @@ impl ControllerSettings {
                 ..defaults.budget
             },
             metering: None,
+            leadership: self.leader_elect.then(leadership),
         }
+    }
+}
+
+/// Leadership with the defaults of `--leader-elect`. Each controller has to be
+/// given a name of its own.
+fn leadership() -> LeadershipConfig {
+    LeadershipConfig {
+        identity: "controller-0".to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        name: "buildscaler".to_owned(),
+        lease_duration: Duration::from_secs(15),
+        renew_deadline: Duration::from_secs(10),
+        retry_period: Duration::from_secs(1),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The domain fidelity: actions applied directly to plain records.
 
+mod lease;
 mod look;
 mod strike;
 mod talk;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use super::fidelity::{Effect, Fidelity, NAMESPACE, Outside, Passage, PodRef, Tol
 use super::manifest::job_manifest;
 use crate::kubernetes::{Controllers, DeleteOptions, FakeKubernetes, Propagation, Resource, Settings};
 use crate::scenario::TemplateSpec;
+use lease::LeaseObject;
 use talk::Seen;
 pub(crate) use talk::Talk;
 
@@ -34,6 +37,7 @@ pub(crate) struct Domain {
     pods: BTreeMap<String, Held>,
     /// What lists showed before, where that may be shown again.
     shown: Seen,
+    lease: LeaseObject,
 }
 
 /// A pod and what only the cluster knows of it.
@@ -65,6 +69,7 @@ impl Fidelity for Domain {
             templates: BTreeMap::new(),
             pods: BTreeMap::new(),
             shown: Seen::default(),
+            lease: LeaseObject::default(),
         }
     }
 

@@ -89,7 +89,11 @@ fn covers(on: RequestKind, kind: RequestKind) -> bool {
             RequestKind::Buildkite => matches!(kind, RequestKind::Builds | RequestKind::Agents | RequestKind::Stops),
             RequestKind::Kubernetes => matches!(
                 kind,
-                RequestKind::Templates | RequestKind::Pods | RequestKind::Creates | RequestKind::Deletes
+                RequestKind::Templates
+                    | RequestKind::Pods
+                    | RequestKind::Creates
+                    | RequestKind::Deletes
+                    | RequestKind::Leases
             ),
             RequestKind::Builds
             | RequestKind::Agents
@@ -97,6 +101,7 @@ fn covers(on: RequestKind, kind: RequestKind) -> bool {
             | RequestKind::Templates
             | RequestKind::Pods
             | RequestKind::Creates
-            | RequestKind::Deletes => false,
+            | RequestKind::Deletes
+            | RequestKind::Leases => false,
         }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buildscaler_core::{Controller, Finding, FindingChange, Input, Reason, Step, Timestamp};
+use buildscaler_core::{Config, Controller, Finding, FindingChange, Input, Reason, Step, Timestamp};
 
 use super::fidelity::Fidelity;
 use super::{Happening, World};
@@ -36,8 +36,14 @@ pub(super) struct Talking<T> {
 impl<F: Fidelity> World<'_, F> {
     pub(super) fn start_keeper(&mut self, which: u8) {
         let settings = &self.scenario.controller;
-        let config = settings.config(&self.scenario.world.buildkite);
+        let mut config = settings.config(&self.scenario.world.buildkite);
         self.runs += 1;
+        if let Some(leadership) = &mut config.leadership {
+            leadership.identity = format!("controller-{}", self.runs);
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.starts(which, &config);
+        }
         self.keepers[which as usize] = Some(Keeper {
             controller: Controller::new(config),
             run: self.runs,
@@ -49,9 +55,6 @@ impl<F: Fidelity> World<'_, F> {
             0 => "controller starts".to_owned(),
             _ => "second controller starts".to_owned(),
         });
-        if let Some(witness) = &mut self.witness {
-            witness.starts(which);
-        }
         self.wake_keeper_now(which);
     }
 
@@ -225,8 +228,8 @@ impl<F: Fidelity> World<'_, F> {
 /// Sees what controllers learn and decide.
 pub trait Witness {
     /// A controller starts, with no memory.
-    fn starts(&mut self, controller: u8) {
-        let _ = controller;
+    fn starts(&mut self, controller: u8, config: &Config) {
+        let _ = (controller, config);
     }
     /// A controller is about to learn this.
     fn input(&mut self, controller: u8, clock: Timestamp, input: &Input);

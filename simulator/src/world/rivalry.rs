@@ -204,6 +204,7 @@ impl<F: Fidelity> World<'_, F> {
             id: CommandId(0),
             action,
             reason: Reason::Demand,
+            not_after: None,
         };
         let mut talk = self.fidelity.begin(command, self.now);
         if self.fidelity.send(&mut talk, self.now).is_some() {

@@ -113,6 +113,7 @@ impl Fidelity for Wire {
             id: CommandId(0),
             action: Action::ObserveCluster,
             reason: Reason::Interval,
+            not_after: None,
         };
         let mut exchange = Exchange::begin(command, &self.surroundings, now);
         while let Some(request) = exchange.next_request(now) {
@@ -121,7 +122,9 @@ impl Fidelity for Wire {
         }
         match exchange.finish(now) {
             Input::Cluster { view, .. } => Some(view),
-            Input::Tick | Input::Buildkite { .. } | Input::Outcome { .. } | Input::Shutdown => None,
+            Input::Tick | Input::Buildkite { .. } | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {
+                None
+            }
         }
     }
 
@@ -233,7 +236,7 @@ impl Wire {
             Api::Kubernetes => {
                 let (method, path) = (http.method().clone(), http.uri().path().to_owned());
                 let response = Service::handle(&mut self.kubernetes, now, http);
-                if response.status().is_success() {
+                if response.status().is_success() && !path.contains("/leases") {
                     outside.effects.extend(self.effect(&method, &path, &response));
                 }
                 response
@@ -297,6 +300,7 @@ fn kind_of(request: &Request) -> RequestKind {
         Api::Buildkite if path.ends_with("/builds") => RequestKind::Builds,
         Api::Buildkite if path.ends_with("/agents") => RequestKind::Agents,
         Api::Buildkite => RequestKind::Stops,
+        Api::Kubernetes if path.contains("/leases") => RequestKind::Leases,
         Api::Kubernetes if method == Method::POST => RequestKind::Creates,
         Api::Kubernetes if method == Method::DELETE => RequestKind::Deletes,
         Api::Kubernetes if path.contains("/jobs") => RequestKind::Templates,

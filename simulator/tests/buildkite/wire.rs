@@ -23,6 +23,7 @@ fn carry_out(fake: &mut Faulty<FakeBuildkite>, world: &World, action: Action) ->
         id: CommandId(1),
         action,
         reason: Reason::Demand,
+        not_after: None,
     };
     let mut exchange = Exchange::begin(command, &surroundings, world.now);
     while let Some(request) = exchange.next_request(world.now) {

@@ -56,7 +56,10 @@ impl Witness for Steps {
         self.steps += 1;
         for command in &step.commands {
             match command.action {
-                Action::ObserveCluster | Action::ObserveBuildkite { .. } => {}
+                Action::ObserveCluster
+                | Action::ObserveBuildkite { .. }
+                | Action::ReadLease { .. }
+                | Action::WriteLease(_) => {}
                 Action::CreatePod(_)
                 | Action::StopAgent { .. }
                 | Action::DeletePod { .. }

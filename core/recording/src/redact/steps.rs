@@ -35,12 +35,15 @@ impl Redactor {
             | Action::DeletePod { .. }
             // What a product is called is no secret.
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => command.action.clone(),
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => command.action.clone(),
         };
         Command {
             id: command.id,
             action,
             reason: command.reason,
+            not_after: command.not_after,
         }
     }
 
@@ -68,7 +71,8 @@ impl Redactor {
             | FindingKind::StopRefused
             | FindingKind::DeleteRefused
             | FindingKind::MeteringDelayed
-            | FindingKind::MeteringRefused => left_out(),
+            | FindingKind::MeteringRefused
+            | FindingKind::LeaseTrouble => left_out(),
             FindingKind::PodTrouble => self.pod_trouble(finding),
             FindingKind::ContestedQueue
             | FindingKind::Parallelism

@@ -98,7 +98,7 @@ impl Register {
                     self.agent(agent, id);
                 }
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
 

@@ -149,7 +149,7 @@ impl Chronicle {
                     self.tell(at, "controller", "is asked to end");
                 }
             }
-            Input::Tick => {}
+            Input::Tick | Input::Lease { .. } => {}
         }
     }
 
@@ -180,7 +180,9 @@ impl Chronicle {
             Action::ObserveCluster
             | Action::ObserveBuildkite { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => return,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => return,
             Action::CreatePod(create) => {
                 let key = pod_key(&create.namespace, &create.name);
                 let waits = self.buildkite_job.seen_at.is_some() && self.buildkite_job.started_at.is_none();
@@ -272,6 +274,7 @@ fn concerns(finding: &Finding, cast: &Cast) -> bool {
         | FindingKind::BudgetTight
         | FindingKind::StopRefused
         | FindingKind::DeleteRefused
+        | FindingKind::LeaseTrouble
         // Their subject is a template, of whatever queue.
         | FindingKind::Parallelism
         | FindingKind::NoQueue

@@ -128,7 +128,9 @@ fn recorded(folder: &Path) -> String {
             | buildscaler_core::Action::StopAgent { .. }
             | buildscaler_core::Action::DeletePod { .. }
             | buildscaler_core::Action::RegisterUsage { .. }
-            | buildscaler_core::Action::MeterUsage { .. } => None,
+            | buildscaler_core::Action::MeterUsage { .. }
+            | buildscaler_core::Action::ReadLease { .. }
+            | buildscaler_core::Action::WriteLease(_) => None,
         })
         .expect("a pod is asked for");
     life.tell(

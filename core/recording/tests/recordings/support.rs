@@ -71,7 +71,9 @@ impl Life {
                 | Action::StopAgent { .. }
                 | Action::DeletePod { .. }
                 | Action::RegisterUsage { .. }
-                | Action::MeterUsage { .. } => {
+                | Action::MeterUsage { .. }
+                | Action::ReadLease { .. }
+                | Action::WriteLease(_) => {
                     self.writes.push(command.id);
                 }
             }
@@ -96,7 +98,7 @@ impl Life {
                 outcome,
                 spending,
             },
-            Input::Cluster { id: None, .. } | Input::Tick | Input::Shutdown => input,
+            Input::Cluster { id: None, .. } | Input::Tick | Input::Lease { .. } | Input::Shutdown => input,
         }
     }
 }

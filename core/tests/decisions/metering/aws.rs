@@ -145,6 +145,8 @@ impl Aws {
             | Action::ObserveBuildkite { .. }
             | Action::CreatePod(_)
             | Action::StopAgent { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_)
             | Action::DeletePod { .. } => panic!("AWS is not asked to {action:?}"),
         }
     }

@@ -258,7 +258,9 @@ fn no_nonce_is_used_twice() {
             | Action::CreatePod(_)
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         })
         .collect();
     let distinct: std::collections::BTreeSet<_> = nonces.iter().collect();

@@ -329,7 +329,9 @@ pub(crate) fn stops(commands: &[Command]) -> Vec<(String, Reason)> {
             | Action::CreatePod(_)
             | Action::DeletePod { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         })
         .collect()
 }
@@ -345,7 +347,9 @@ pub(crate) fn deletes(commands: &[Command]) -> Vec<(String, Option<u32>, Reason)
             | Action::CreatePod(_)
             | Action::StopAgent { .. }
             | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. } => None,
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => None,
         })
         .collect()
 }

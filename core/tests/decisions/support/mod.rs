@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 pub(crate) mod driver;
+pub(crate) mod leases;
 pub(crate) mod story;
 pub(crate) mod witness;
 pub(crate) mod world;

@@ -93,7 +93,7 @@ impl Witness {
     /// Takes note of what goes in.
     pub(crate) fn learn(&mut self, input: &Input, now: Timestamp) {
         match input {
-            Input::Tick | Input::Shutdown => {}
+            Input::Tick | Input::Lease { .. } | Input::Shutdown => {}
             Input::Cluster { id, view } => {
                 id.map(|id| self.flying.remove(&id));
                 self.learn_cluster(view, now);
@@ -200,6 +200,8 @@ impl Witness {
             (
                 Action::StopAgent { .. }
                 | Action::DeletePod { .. }
+                | Action::ReadLease { .. }
+                | Action::WriteLease(_)
                 | Action::ObserveCluster
                 | Action::ObserveBuildkite { .. }
                 | Action::RegisterUsage { .. }
@@ -210,8 +212,12 @@ impl Witness {
         if let Outcome::Failed(Failure::RateLimited { until, .. }) = outcome {
             let closed = match &command.action {
                 Action::StopAgent { .. } | Action::ObserveBuildkite { .. } => &mut self.buildkite_closed,
-                Action::CreatePod(_) | Action::DeletePod { .. } | Action::ObserveCluster => &mut self.cluster_closed,
                 Action::RegisterUsage { .. } | Action::MeterUsage { .. } => return,
+                Action::CreatePod(_)
+                | Action::DeletePod { .. }
+                | Action::ReadLease { .. }
+                | Action::WriteLease(_)
+                | Action::ObserveCluster => &mut self.cluster_closed,
             };
             *closed = (*closed).max(Some(*until));
         }

@@ -62,6 +62,7 @@ fn request(method: Method, uri: &str, body: Vec<u8>, body_limit: usize) -> Resul
         api: Api::Buildkite,
         http,
         body_limit,
+        within: None,
     })
 }
 

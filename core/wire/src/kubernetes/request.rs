@@ -66,5 +66,6 @@ pub(super) fn request(made: Result<http::Request<Vec<u8>>, Error>) -> Result<Req
         api: Api::Kubernetes,
         http,
         body_limit: BODY_LIMIT,
+        within: None,
     })
 }

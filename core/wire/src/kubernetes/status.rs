@@ -12,7 +12,9 @@ const DEFAULT_WAIT: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     List,
+    Get,
     Create,
+    Update,
     Delete,
 }
 
@@ -57,8 +59,8 @@ pub(super) fn failure(verb: Verb, answer: &Answer, now: Timestamp) -> Option<Fai
 fn conflict(verb: Verb, refused: &Refused, message: String) -> Failure {
     match verb {
         Verb::Create if refused.reason == "Conflict" => Failure::Unavailable { message },
-        Verb::Create | Verb::Delete => Failure::AlreadyExists { message },
-        Verb::List => Failure::Rejected { status: 409, message },
+        Verb::Create | Verb::Update | Verb::Delete => Failure::AlreadyExists { message },
+        Verb::List | Verb::Get => Failure::Rejected { status: 409, message },
     }
 }
 
@@ -66,8 +68,8 @@ fn conflict(verb: Verb, refused: &Refused, message: String) -> Failure {
 /// it says that it did not begin.
 fn trouble(verb: Verb, status: StatusCode, message: String) -> Failure {
     let began = match verb {
-        Verb::List => false,
-        Verb::Create | Verb::Delete => {
+        Verb::List | Verb::Get => false,
+        Verb::Create | Verb::Update | Verb::Delete => {
             status != StatusCode::SERVICE_UNAVAILABLE && !message.contains("failed calling webhook")
         }
     };

@@ -32,6 +32,7 @@ pub fn begin_at(action: Action, surroundings: &Surroundings) -> Exchange {
         id: CommandId(7),
         action,
         reason: Reason::Interval,
+        not_after: None,
     };
     Exchange::begin(command, surroundings, NOW)
 }

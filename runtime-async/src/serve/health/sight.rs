@@ -47,7 +47,7 @@ impl Sights {
                 LookEnd::More(_) | LookEnd::Failed(_, Failure::OverBudget) => {}
                 LookEnd::Failed(_, failure) => self.buildkite.looked(Some(failure), now),
             },
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
     }
 

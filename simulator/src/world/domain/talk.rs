@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildscaler_core::{
-    Action, AgentId, ClusterView, Command, CommandId, CreatePod, Failure, Input, Outcome, Pod, Spending, Template,
-    Timestamp, Uid, View,
-};
+use buildscaler_core::{Action, ClusterView, Command, CommandId, Failure, Input, Pod, Template, Timestamp, View};
 
 use super::Domain;
+use super::lease::LeaseTalk;
 use super::look::Look;
 use super::strike::strike;
-use crate::buildkite::{Refusal, Stop};
+use super::write::{Deed, Write};
 use crate::scenario::{FaultKind, RequestKind};
 use crate::world::fidelity::{Outside, Passage};
 
@@ -34,6 +32,7 @@ pub(crate) enum Talk {
     Write(Write),
     /// Nothing to ask.
     Over(Input),
+    Lease(LeaseTalk),
 }
 
 /// Both lists, one after the other.
@@ -50,24 +49,6 @@ pub(crate) struct Cluster {
 enum Rows {
     Templates(Vec<Arc<Template>>),
     Pods(Vec<Arc<Pod>>),
-}
-
-/// A request that changes something.
-#[derive(Debug)]
-pub(crate) struct Write {
-    id: CommandId,
-    action: Deed,
-    sent: bool,
-    answer: Option<Answer<()>>,
-    outcome: Option<Outcome>,
-    spending: Spending,
-}
-
-#[derive(Debug)]
-enum Deed {
-    Create(Box<CreatePod>),
-    Delete(String, Uid, Option<u32>),
-    Stop(AgentId),
 }
 
 /// What comes back of a request.
@@ -88,6 +69,7 @@ pub(super) enum Answer<T> {
 impl Talk {
     pub(super) fn begin(command: Command, clock: Timestamp) -> Self {
         let id = command.id;
+        let not_after = command.not_after;
         let deed = match command.action {
             Action::ObserveCluster => {
                 return Self::Cluster(Cluster {
@@ -99,6 +81,8 @@ impl Talk {
                 });
             }
             Action::ObserveBuildkite { grant, from } => return Self::Look(Look::begin(id, grant, from, clock)),
+            Action::ReadLease { within, .. } => return Self::Lease(LeaseTalk::read(id, within)),
+            Action::WriteLease(write) => return Self::Lease(LeaseTalk::write(id, write)),
             Action::CreatePod(create) => Deed::Create(Box::new(create)),
             Action::StopAgent { agent } => Deed::Stop(agent),
             Action::DeletePod {
@@ -111,14 +95,7 @@ impl Talk {
                 return Self::Over(buildscaler_wire::unmetered(id));
             }
         };
-        Self::Write(Write {
-            id,
-            action: deed,
-            sent: false,
-            answer: None,
-            outcome: None,
-            spending: Spending::default(),
-        })
+        Self::Write(Write::begin(id, deed, not_after))
     }
 
     /// Whether the next request goes to Buildkite; none if there is none.
@@ -131,8 +108,9 @@ impl Talk {
                 talk.pods.is_none().then_some(false)
             }
             Self::Look(look) => look.send(clock).then_some(true),
-            Self::Write(write) => (!std::mem::replace(&mut write.sent, true)).then(|| write.to_buildkite()),
             Self::Over(_) => None,
+            Self::Write(write) => write.send(clock),
+            Self::Lease(lease) => lease.send(),
         }
     }
 
@@ -145,6 +123,7 @@ impl Talk {
                 buildkite: false,
                 late: Duration::ZERO,
             },
+            Self::Lease(lease) => lease.serve(&mut domain.lease, outside, now),
         }
     }
 
@@ -154,6 +133,7 @@ impl Talk {
             Self::Look(look) => look.absorb(clock),
             Self::Write(write) => write.absorb(clock),
             Self::Over(_) => {}
+            Self::Lease(lease) => lease.absorb(clock),
         }
     }
 
@@ -163,6 +143,7 @@ impl Talk {
             Self::Look(look) => look.finish(),
             Self::Write(write) => write.finish(),
             Self::Over(end) => end,
+            Self::Lease(lease) => lease.finish(),
         }
     }
 }
@@ -187,7 +168,7 @@ impl<T> Answer<T> {
     }
 }
 
-fn proxy_limit(clock: Timestamp) -> Failure {
+pub(super) fn proxy_limit(clock: Timestamp) -> Failure {
     Failure::RateLimited {
         until: clock.after(PROXY_WAIT),
         message: "status 429".into(),
@@ -270,116 +251,4 @@ fn list<T>(
         *shown = Some(fresh.clone());
     }
     fresh
-}
-
-impl Write {
-    fn to_buildkite(&self) -> bool {
-        matches!(self.action, Deed::Stop(_))
-    }
-
-    fn serve(&mut self, domain: &mut Domain, outside: &mut Outside, now: Timestamp) -> Passage {
-        let kind = match self.action {
-            Deed::Create(_) => RequestKind::Creates,
-            Deed::Delete(..) => RequestKind::Deletes,
-            Deed::Stop(_) => RequestKind::Stops,
-        };
-        let struck = strike(outside.faults.strike(kind, now));
-        let mut answer = Answer::Nothing;
-        if self.to_buildkite() {
-            outside.buildkite_requests += 1;
-            self.spending.requests += 1;
-        } else {
-            outside.kubernetes_requests += 1;
-        }
-        if struck.carried_out {
-            answer = match &self.action {
-                Deed::Create(create) => follow(domain.create(now, create), outside),
-                Deed::Delete(name, uid, grace) => follow(domain.delete(name, uid, *grace), outside),
-                Deed::Stop(agent) => stop(agent, outside, &mut self.spending, now),
-            };
-        }
-        self.answer = Some(match struck.instead {
-            // A success needs no body, and a refusal is told by its status.
-            Some(Answer::Garbled) | None => answer,
-            Some(instead) => instead,
-        });
-        Passage {
-            buildkite: self.to_buildkite(),
-            late: struck.late,
-        }
-    }
-
-    fn absorb(&mut self, clock: Timestamp) {
-        let Some(answer) = self.answer.take() else { return };
-        let unknown = |message: &str| {
-            Outcome::Failed(Failure::FateUnknown {
-                message: message.into(),
-            })
-        };
-        for limit in &mut self.spending.limits {
-            limit.reset_at = clock.after(limit.reset_at.since(Timestamp::default()));
-        }
-        self.outcome = Some(match answer {
-            Answer::Good(()) | Answer::Garbled => Outcome::Done,
-            Answer::No(Failure::RateLimited { until, message }) => Outcome::Failed(Failure::RateLimited {
-                until: clock.after(until.since(Timestamp::default())),
-                message,
-            }),
-            Answer::No(failure) => Outcome::Failed(failure),
-            Answer::Nothing => unknown("timed out"),
-            Answer::Status(429) => Outcome::Failed(proxy_limit(clock)),
-            Answer::Status(500) if !self.to_buildkite() => unknown("status 500"),
-            Answer::Status(status) => Outcome::Failed(Failure::Unavailable {
-                message: format!("status {status}"),
-            }),
-        });
-    }
-
-    fn finish(self) -> Input {
-        Input::Outcome {
-            id: self.id,
-            outcome: self.outcome.unwrap_or_else(|| {
-                Outcome::Failed(Failure::FateUnknown {
-                    message: "nobody waited for the answer".into(),
-                })
-            }),
-            spending: self.spending,
-        }
-    }
-}
-
-fn follow(done: Result<super::Effect, Failure>, outside: &mut Outside) -> Answer<()> {
-    match done {
-        Ok(effect) => {
-            outside.effects.push(effect);
-            Answer::Good(())
-        }
-        Err(failure) => Answer::No(failure),
-    }
-}
-
-/// Stops an agent. Times in what is told are counted from zero until the
-/// answer arrives.
-fn stop(agent: &AgentId, outside: &mut Outside, spending: &mut Spending, now: Timestamp) -> Answer<()> {
-    let (within, allowances) = outside.buildkite.spend_request(now);
-    let zero = Timestamp::default();
-    spending.limits = allowances.iter().map(|allowance| allowance.reading(zero)).collect();
-    if let Err(wait) = within {
-        let waits = spending.limits.iter().filter(|limit| limit.remaining == 0);
-        let until = waits.map(|limit| limit.reset_at).fold(zero.after(wait), Timestamp::max);
-        return Answer::No(Failure::RateLimited {
-            until,
-            message: "rate limited".into(),
-        });
-    }
-    match outside.buildkite.stop(now, agent, Stop::Graceful) {
-        Ok(()) => Answer::Good(()),
-        Err(refusal @ (Refusal::UnknownAgent | Refusal::NotConnected)) => Answer::No(Failure::NotFound {
-            message: refusal.to_string(),
-        }),
-        Err(refusal) => Answer::No(Failure::Rejected {
-            status: 400,
-            message: refusal.to_string(),
-        }),
-    }
 }

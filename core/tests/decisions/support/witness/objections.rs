@@ -30,7 +30,9 @@ impl Witness {
                 Action::StopAgent { agent } => self.object_to_stop(agent, command.reason, now),
                 Action::DeletePod { .. } => self.object_to_delete(command, now),
                 Action::RegisterUsage { .. } | Action::MeterUsage { .. } => {}
-                Action::ObserveCluster => self.object_to_haste(self.cluster_closed, now),
+                Action::ObserveCluster | Action::ReadLease { .. } | Action::WriteLease(_) => {
+                    self.object_to_haste(self.cluster_closed, now)
+                }
                 Action::ObserveBuildkite { .. } => {
                     self.object_to_haste(self.buildkite_closed, now);
                     self.sent_at.insert(command.id, now);
@@ -53,6 +55,7 @@ impl Witness {
     fn object_to_flights(&self, command: &Command) {
         let subject = |command: &Command| match &command.action {
             Action::ObserveCluster | Action::ObserveBuildkite { .. } => "look".to_owned(),
+            Action::ReadLease { .. } | Action::WriteLease(_) => "lease".to_owned(),
             Action::CreatePod(create) => key(create),
             Action::StopAgent { agent } => self.agents.iter().flatten().find(|one| one.id == *agent).map_or_else(
                 || agent.to_string(),
@@ -295,5 +298,7 @@ fn kind(action: &Action) -> &'static str {
         Action::DeletePod { .. } => "delete",
         Action::RegisterUsage { .. } => "register usage",
         Action::MeterUsage { .. } => "record usage",
+        Action::ReadLease { .. } => "read lease",
+        Action::WriteLease(_) => "write lease",
     }
 }
