@@ -68,6 +68,7 @@ fn begin(action: Action, id: CommandId) -> Exchange {
         id,
         action,
         reason: Reason::Interval,
+        not_after: None,
     };
     let surroundings = Surroundings {
         organization: "acme".into(),

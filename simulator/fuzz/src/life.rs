@@ -104,7 +104,7 @@ impl Life {
                     self.agents.clone_from(&look.agents);
                 }
             }
-            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
+            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
         }
         let step = self.controller.step(self.now, input);
         self.judge(&step);
@@ -150,6 +150,10 @@ impl Life {
                     spending: Spending::default(),
                 },
             },
+            Action::ReadLease { .. } | Action::WriteLease(_) => Input::Lease {
+                id,
+                view: View::Complete(None),
+            },
             Action::CreatePod(_)
             | Action::StopAgent { .. }
             | Action::DeletePod { .. }
@@ -184,7 +188,9 @@ impl Life {
                 | Action::ObserveBuildkite { .. }
                 | Action::StopAgent { .. }
                 | Action::RegisterUsage { .. }
-                | Action::MeterUsage { .. } => {}
+                | Action::MeterUsage { .. }
+                | Action::ReadLease { .. }
+                | Action::WriteLease(_) => {}
             }
         }
         let written = serde_json::to_string(step).expect("a step can be written");

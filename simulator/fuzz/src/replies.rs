@@ -136,6 +136,7 @@ fn assert_messages_are_short(input: &Input) {
             Outcome::Failed(failure) => vec![failure],
             Outcome::Done => Vec::new(),
         },
+        Input::Lease { view, .. } => view.failure().into_iter().collect(),
     };
     for failure in failures {
         assert_short(&failure.to_string());

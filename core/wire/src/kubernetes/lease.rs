@@ -12,6 +12,7 @@ use kube::core::params::{GetParams, PostParams};
 use super::request;
 use super::status::{self, Verb};
 use crate::answer::{Answer, unanswered, unread};
+use crate::malformed::told;
 use crate::transport::{Reply, Request};
 
 /// The label by which an installation is removed; its value is the Lease's
@@ -149,7 +150,7 @@ fn decode(answer: &Answer) -> View<Option<Lease>> {
     let malformed = |message: String| View::Unknown(Failure::Malformed { message });
     let object: Object = match serde_json::from_slice(answer.body()) {
         Ok(object) => object,
-        Err(error) => return malformed(error.to_string()),
+        Err(error) => return malformed(told(&error)),
     };
     let Some(version) = object.metadata.resource_version.filter(|version| !version.is_empty()) else {
         return malformed("the lease has no resourceVersion".into());
