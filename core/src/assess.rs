@@ -32,6 +32,12 @@ impl Assessor<'_> {
         }
     }
 
+    /// Whether no agent of the worker was ever seen.
+    pub(crate) fn never_had_agent(&self, worker: &Worker<'_>) -> bool {
+        let had_agent = |sighting: &Sighting| sighting.had_agent;
+        worker.agents.is_empty() && !self.sightings.at(worker.place).is_some_and(had_agent)
+    }
+
     fn stage(&self, worker: &Worker<'_>) -> Stage {
         if worker.pod.deleting || self.holds.was_deleted(&worker.pod.uid) {
             return Stage::Leaving;

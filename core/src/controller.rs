@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::demand::{Demand, HeldBack};
 use crate::finding::{Finding, FindingChange, Standing};
 use crate::lease::Leadership;
-use crate::memory::{Budget, Candidacy, Errand, Holds, LaneKey, Lanes, Looks, Metering, Sightings};
+use crate::memory::{Breakers, Budget, Candidacy, Errand, Holds, LaneKey, Lanes, Looks, Metering, Sightings};
 use crate::names::{AgentId, Queue, Uid};
 use crate::policy::{Reactive, ScalingPolicy};
 use crate::report::Report;
@@ -25,6 +25,7 @@ mod meter;
 mod recall;
 mod regarding;
 mod see;
+mod starts;
 
 /// Keeps the right number of agent pods, by deciding what to do next.
 ///
@@ -51,6 +52,8 @@ pub struct Controller {
     /// The templates' versions as last seen, to notice new ones.
     versions: Vec<(Uid, String)>,
     blueprints: Blueprints,
+    #[serde(default)]
+    breakers: Breakers,
     sightings: Sightings,
     held_back: HeldBack,
     holds: Holds,
@@ -127,6 +130,7 @@ impl Controller {
             buildkite: None,
             versions: Vec::new(),
             blueprints: Blueprints::default(),
+            breakers: Breakers::default(),
             sightings: Sightings::default(),
             held_back: HeldBack::default(),
             holds: Holds::default(),

@@ -11,7 +11,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::fleet::QueueFleet;
 use crate::index::fingerprint;
 use crate::labels;
-use crate::memory::{Holds, LaneKey, PodRun};
+use crate::memory::{Holds, KnownTags, LaneKey, PodRun};
 use crate::names::Queue;
 use crate::plan::QueueOutlook;
 use crate::template::Template;
@@ -32,18 +32,26 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Sorts the jobs that a template's agents can take from those they can't.
-    pub(crate) fn of(demand: &Demand, queue: &QueueFleet<'_>, blueprint: Option<&Blueprint>, now: Timestamp) -> Self {
+    /// `seen` are the tags that its agents had before.
+    pub(crate) fn of(
+        demand: &Demand,
+        queue: &QueueFleet<'_>,
+        blueprint: Option<&Blueprint>,
+        seen: Option<&KnownTags>,
+        now: Timestamp,
+    ) -> Self {
         let mut since = demand.plain.clone();
         let mut unmatchable = BTreeSet::new();
         for wanting in &demand.picky {
-            if is_matchable(&wanting.rules, queue, blueprint) {
+            if is_matchable(&wanting.rules, queue, blueprint, seen) {
                 since.extend(wanting.runnable_at);
             } else {
                 unmatchable.insert(wanting.rules.join(", "));
             }
         }
         let nobody = queue.workers.is_empty() && queue.foreign_idle == 0;
-        if demand.held_back > 0 && nobody && since.is_empty() {
+        let doubtful = !unmatchable.is_empty() && seen.is_some_and(|seen| seen.are_doubtful(now));
+        if (demand.held_back > 0 || doubtful) && nobody && since.is_empty() {
             since.push(now);
         }
         since.sort_unstable();
@@ -79,11 +87,19 @@ impl Waiting {
     }
 }
 
-fn is_matchable(rules: &[String], queue: &QueueFleet<'_>, blueprint: Option<&Blueprint>) -> bool {
+/// Where a template does not tell all tags of its agents, those there are tell,
+/// or else those there were.
+fn is_matchable(
+    rules: &[String],
+    queue: &QueueFleet<'_>,
+    blueprint: Option<&Blueprint>,
+    seen: Option<&KnownTags>,
+) -> bool {
     let Some(blueprint) = blueprint else { return true };
     let mut agents = queue.workers.iter().flat_map(|worker| worker.agents.iter()).peekable();
-    let unknown = blueprint.tags.open && agents.peek().is_none();
-    unknown || satisfies(&blueprint.tags.known, rules) || agents.any(|agent| satisfies(&agent.tags, rules))
+    let nobody_tells = blueprint.tags.open && agents.peek().is_none();
+    let plausible = nobody_tells && seen.and_then(|seen| seen.satisfy(rules)).unwrap_or(true);
+    plausible || satisfies(&blueprint.tags.known, rules) || agents.any(|agent| satisfies(&agent.tags, rules))
 }
 
 /// A queue that wants pods, and may have them as far as it alone is concerned.

@@ -68,6 +68,10 @@ finding_kinds! {
     CeilingReached => "ceiling_reached",
     /// Pods are refused by Kubernetes.
     CreateRefused => "create_refused",
+    /// Pods of a template come to nothing, so they are made one at a time only.
+    TemplateFailing => "template_failing",
+    /// Pods take most of the startup timeout before their agent can start.
+    SlowStart => "slow_start",
     /// Pods do not start.
     PodTrouble => "pod_trouble",
     /// Kubernetes cannot be observed.
@@ -106,7 +110,8 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Replaces all standing findings of these kinds by `found`, and returns
-    /// what changed. A finding whose words alone changed is not raised again.
+    /// what changed. A finding whose words alone changed is not raised again:
+    /// it stands in its newest words.
     pub(crate) fn replace(&mut self, kinds: &[FindingKind], found: Vec<Finding>) -> Vec<FindingChange> {
         let mut fresh: BTreeMap<(FindingKind, String), String> = found
             .into_iter()
@@ -115,7 +120,11 @@ impl Standing {
             .collect();
         let mut changes = Vec::new();
         self.now.retain(|key, detail| {
-            if !kinds.contains(&key.0) || fresh.remove(key).is_some() {
+            if !kinds.contains(&key.0) {
+                return true;
+            }
+            if let Some(newest) = fresh.remove(key) {
+                *detail = newest;
                 return true;
             }
             changes.push(FindingChange::Cleared(finding(key, std::mem::take(detail))));

@@ -18,6 +18,7 @@ pub mod config;
 pub mod controller;
 mod create;
 mod demand;
+mod failing;
 pub mod failure;
 pub mod finding;
 mod fleet;
@@ -47,6 +48,7 @@ pub use announcer::{Announcement, Announcer, EventTrouble, ObjectKind, Regarding
 pub use buildkite_job::{BuildkiteJob, JobState};
 pub use config::{BudgetConfig, Config, LeadershipConfig, MeteringConfig};
 pub use controller::Controller;
+pub use failing::{FailedStart, FailingTemplate, StartFailure};
 pub use failure::{Failure, Refusal};
 pub use finding::{Finding, FindingChange, FindingKind};
 pub use lease::{Leadership, Lease, LeaseRecord, Loss, Role, WriteLease};

@@ -32,6 +32,10 @@ pub struct Pod {
     /// Why it does not start: a waiting reason such as `ImagePullBackOff`, or
     /// `Unschedulable`.
     pub trouble: Option<String>,
+    /// The words that Kubernetes gives with the trouble, the first of them. They
+    /// may quote the pod, so recordings leave them out.
+    #[serde(default)]
+    pub message: Option<String>,
     /// Whether another controller owns it (an ownerReference with
     /// `controller: true`, or the Job controller's tracking finalizer).
     pub adopted: bool,

@@ -95,6 +95,7 @@ fn cluster(id: u64, at: Timestamp, round: u64) -> Input {
             stage: PodStage::Running,
             hostname: Some(format!("linux-template-{number:010}")),
             trouble: None,
+            message: None,
             adopted: false,
         })
     });

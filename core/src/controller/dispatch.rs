@@ -51,7 +51,7 @@ impl Controller {
                 let Some(planned) = self.lanes.pop(&lane, &self.holds, now) else {
                     break;
                 };
-                commands.push(self.send(&lane, planned));
+                commands.push(self.send(&lane, planned, now));
             }
         }
     }
@@ -64,13 +64,16 @@ impl Controller {
         }
     }
 
-    fn send(&mut self, lane: &LaneKey, planned: Planned) -> Command {
+    fn send(&mut self, lane: &LaneKey, planned: Planned, now: Timestamp) -> Command {
         let Planned { action, reason } = planned;
         let id = self.next_id();
         let subject = match &action {
             Action::CreatePod(create) => {
                 let key = pod_key(&create.namespace, &create.name);
                 self.holds.hold_create(key.clone(), create.queue.clone());
+                if let LaneKey::Create(uid, hash) = lane {
+                    self.breakers.sent(uid, hash, now);
+                }
                 let template = self.name_of(&create.template);
                 Subject::Create {
                     key,

@@ -20,6 +20,7 @@ impl Controller {
             buildkite: self.buildkite.clone(),
             versions: self.versions.clone(),
             blueprints: self.blueprints.clone(),
+            breakers: self.breakers.clone(),
             sightings: self.sightings.clone(),
             held_back: self.held_back.clone(),
             holds: self.holds.clone(),

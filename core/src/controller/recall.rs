@@ -20,6 +20,7 @@ impl Controller {
         Saved::new(Memory {
             saved_at: now,
             last_id: self.next_id,
+            breakers: self.breakers.without_words(),
             sightings: self.sightings.clone(),
             held_back: self.held_back.clone(),
             holds: self.holds.without_answers(now),
@@ -51,6 +52,7 @@ impl Controller {
         }
         self.clock = memory.saved_at;
         self.next_id = memory.last_id;
+        self.breakers = memory.breakers;
         self.sightings = memory.sightings;
         self.held_back = memory.held_back;
         self.holds = memory.holds;

@@ -111,26 +111,34 @@ impl Controller {
             let buildkite = self.buildkite.take();
             let agents = buildkite.as_ref().and_then(|seen| seen.agents.complete());
             let fleet = Fleet::join(&cluster.templates, pods, agents.map(Vec::as_slice));
+            let first = self.sightings.listed_at().is_none();
+            let mut newcomers = Vec::new();
             if let Some(seen) = buildkite.as_ref().filter(|_| fresh && agents.is_some()) {
                 // Many pages take their time, which is no outage.
                 let period = self.looks.period(&self.budget, self.config.sync_interval);
                 let patience = period.max(now.since(seen.begun_at)).saturating_mul(3);
-                self.sightings
-                    .see_agents(seen.begun_at, &glimpses(&fleet, pods.len()), patience);
+                let glimpses = glimpses(&fleet, pods.len());
+                newcomers = self.sightings.newcomers(&glimpses);
+                self.sightings.see_agents(seen.begun_at, &glimpses, patience);
                 self.count(&fleet, patience, now);
             }
+            self.learn_of_starts(&fleet, &newcomers, first, agents.is_some(), now);
             let demand = buildkite.as_ref().and_then(|known| known.demand.as_ref());
             self.blueprints.refresh(&fleet, self.config.idle_timeout);
 
             let mut plan = self.judge(&fleet, agents.is_some(), demand, now);
             let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
             self.restate(inspect::FLEET_KINDS, found, findings);
+            self.tell_of_starts(&fleet, &plan, now, findings);
             self.keep_creates(&fleet, demand.is_some());
             match demand {
                 Some(demand) if fresh && fleet.templates_known => {
                     self.plan_creates(&fleet, demand, &mut plan, now, findings);
                 }
-                Some(_) | None => self.cap_creates(&plan),
+                Some(_) | None => {
+                    self.cap_creates(&plan);
+                    self.cut_failing(&plan, now);
+                }
             }
             self.take_over(plan, fresh && demand.is_some());
             self.buildkite = buildkite;
@@ -178,8 +186,10 @@ impl Controller {
             .config
             .max_pods
             .map(|most| most.saturating_sub(pods + in_flight_total));
+        self.brake(&mut wishes, plan, now);
         share(&mut wishes, headroom, now);
-        found.extend(wishes.iter().filter_map(inspect::ceiling_reached));
+        let held_up = wishes.iter().filter(|wish| !self.fails(wish.template));
+        found.extend(held_up.filter_map(inspect::ceiling_reached));
         self.lanes.clear(|lane| matches!(lane, LaneKey::Create(..)));
         for wish in wishes.iter().filter(|wish| wish.allowed > 0) {
             let Some(outlook) = plan.queues.get_mut(wish.queue) else {
@@ -214,7 +224,11 @@ impl Controller {
             let blueprint = outlook.serving.map(|template| self.blueprints.of(template, &hunters));
             let drawn = blueprint.as_ref().and_then(|drawn| drawn.as_ref().ok());
             let wanting = demand.get(*queue).unwrap_or(&none);
-            let waiting = Waiting::of(wanting, queue_fleet, drawn.map(|drawn| &***drawn), now);
+            let tags = outlook
+                .serving
+                .and_then(|template| self.breakers.of(template))
+                .map(|breaker| &breaker.tags);
+            let waiting = Waiting::of(wanting, queue_fleet, drawn.map(|drawn| &***drawn), tags, now);
             found.extend(inspect::unmatchable(queue, &waiting));
             let report = &mut outlook.report;
             report.waiting = waiting.beyond(queue_fleet.foreign_idle, now);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::demand::HeldBack;
-use crate::memory::{Account, Closure, Holds, Sightings};
+use crate::memory::{Account, Breakers, Closure, Holds, Sightings};
 use crate::names::Queue;
 use crate::time::Timestamp;
 
@@ -36,6 +36,8 @@ pub struct Saved {
 pub(crate) struct Memory {
     pub(crate) saved_at: Timestamp,
     pub(crate) last_id: u64,
+    #[serde(default)]
+    pub(crate) breakers: Breakers,
     pub(crate) sightings: Sightings,
     pub(crate) held_back: HeldBack,
     pub(crate) holds: Holds,
@@ -104,6 +106,7 @@ impl Saved {
         }
         let end = memory.saved_at;
         let consistent = memory.last_id <= LARGEST_ID
+            && memory.breakers.are_consistent(end)
             && memory.sightings.are_consistent(end)
             && memory.held_back.is_consistent(end)
             && memory.holds.are_consistent(end)

@@ -75,6 +75,15 @@ impl Sightings {
         }
     }
 
+    /// The places of pods of which these glimpses are the first to show agents.
+    pub(crate) fn newcomers(&self, glimpses: &[Glimpse]) -> Vec<usize> {
+        let known = self.pods.iter().zip(glimpses).enumerate();
+        known
+            .filter(|(_, (sighting, glimpse))| !sighting.had_agent && **glimpse != Glimpse::Absent)
+            .map(|(place, _)| place)
+            .collect()
+    }
+
     /// The history of the pod at this place of the last `see_pods`.
     pub(crate) fn at(&self, place: usize) -> Option<&Sighting> {
         self.pods.get(place)

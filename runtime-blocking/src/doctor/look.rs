@@ -53,6 +53,8 @@ fn check(finding: Finding) -> Option<Check> {
         FindingKind::NoTemplate => (format!("queue {}", finding.subject), "template", Health::Note),
         FindingKind::CeilingReached => (format!("queue {}", finding.subject), "ceiling", Health::Note),
         FindingKind::AdoptedPod => (finding.subject, "adopted pod", Health::Failed),
+        FindingKind::TemplateFailing => (finding.subject, "pods", Health::Failed),
+        FindingKind::SlowStart => (finding.subject, "pods", Health::Note),
         FindingKind::PodTrouble => (format!("queue {}", finding.subject), "pods", Health::Failed),
         // Told by the templates themselves.
         FindingKind::ContestedQueue

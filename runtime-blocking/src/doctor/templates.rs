@@ -194,6 +194,8 @@ fn concerns(finding: &Finding, sample: &Sample) -> bool {
         | FindingKind::UnmatchableDemand
         | FindingKind::CeilingReached
         | FindingKind::CreateRefused
+        | FindingKind::TemplateFailing
+        | FindingKind::SlowStart
         | FindingKind::PodTrouble
         | FindingKind::ClusterUnknown
         | FindingKind::BuildkiteUnknown

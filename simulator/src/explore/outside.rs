@@ -115,6 +115,7 @@ impl SmallPod {
                 stage: PodStage::Unscheduled,
                 hostname: Some(name.to_owned()),
                 trouble: None,
+                message: None,
                 adopted: false,
             }),
             agent: SmallAgent::Awaited,
@@ -210,6 +211,7 @@ impl Outside {
             stage: PodStage::Unscheduled,
             hostname: Some(create.name.clone()),
             trouble: None,
+            message: None,
             adopted: false,
         };
         let selected = self.template.as_ref().is_some_and(|template| {

@@ -186,6 +186,7 @@ impl Domain {
             stage: PodStage::Unscheduled,
             hostname: Some(create.name.chars().take(HOSTNAME_LENGTH).collect()),
             trouble: None,
+            message: None,
             adopted: false,
         };
         self.pods.insert(

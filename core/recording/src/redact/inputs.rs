@@ -49,15 +49,17 @@ impl Redactor {
         }
     }
 
-    /// A pod; nearly always it is the very same.
+    /// A pod, without the words that servers give with its trouble; nearly
+    /// always it is the very same.
     pub(crate) fn pod(&self, pod: &Arc<Pod>) -> Arc<Pod> {
-        match &pod.trouble {
-            None => Arc::clone(pod),
-            Some(trouble) => Arc::new(Pod {
-                trouble: Some(self.trouble(trouble)),
-                ..Pod::clone(pod)
-            }),
+        if pod.trouble.is_none() && pod.message.is_none() {
+            return Arc::clone(pod);
         }
+        Arc::new(Pod {
+            trouble: pod.trouble.as_ref().map(|trouble| self.trouble(trouble)),
+            message: pod.message.as_ref().map(|_| LEFT_OUT.to_owned()),
+            ..Pod::clone(pod)
+        })
     }
 
     /// An agent with pseudonyms for its tags.

@@ -66,6 +66,7 @@ impl Redactor {
             FindingKind::BadAnnotation
             | FindingKind::UnmatchableDemand
             | FindingKind::CreateRefused
+            | FindingKind::TemplateFailing
             | FindingKind::ClusterUnknown
             | FindingKind::BuildkiteUnknown
             | FindingKind::StopRefused
@@ -85,6 +86,7 @@ impl Redactor {
             | FindingKind::UnlinkedAgents
             | FindingKind::NoTemplate
             | FindingKind::CeilingReached
+            | FindingKind::SlowStart
             | FindingKind::BudgetTight => Finding {
                 kind: *kind,
                 subject: subject.clone(),

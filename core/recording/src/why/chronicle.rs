@@ -284,6 +284,8 @@ fn concerns(finding: &Finding, cast: &Cast) -> bool {
         | FindingKind::BadAnnotation
         | FindingKind::QueueMismatch
         | FindingKind::UnlinkedAgents
+        | FindingKind::TemplateFailing
+        | FindingKind::SlowStart
         | FindingKind::CreateRefused => true,
         // Pods and agents come and go whatever AWS says.
         FindingKind::MeteringDelayed | FindingKind::MeteringRefused => false,

@@ -155,6 +155,7 @@ fn crowded(number: u32) -> Arc<Pod> {
         stage: PodStage::Running,
         hostname: None,
         trouble: None,
+        message: None,
         adopted: false,
     })
 }

@@ -55,6 +55,7 @@ fn pod(name: &str, stage: PodStage, template: &Template) -> Arc<Pod> {
         stage,
         hostname: Some(name.into()),
         trouble: None,
+        message: None,
         adopted: false,
     })
 }

@@ -253,6 +253,7 @@ fn pods() -> impl Strategy<Value = Arc<Pod>> {
                 stage,
                 hostname: Some(format!("pod-{number}")),
                 trouble: trouble.map(str::to_owned),
+                message: trouble.map(|_| "no words".into()),
                 adopted: false,
             })
         },

@@ -73,6 +73,7 @@ pub(crate) fn pod(uid: &str, template: &Template) -> Pod {
         stage: PodStage::Running,
         hostname: Some(format!("pod-{uid}")),
         trouble: None,
+        message: None,
         adopted: false,
     }
 }

@@ -93,6 +93,7 @@ impl World {
             stage: PodStage::Unscheduled,
             hostname: Some(create.name.clone()),
             trouble: None,
+            message: None,
             adopted: false,
         });
         Outcome::Done

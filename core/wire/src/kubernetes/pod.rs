@@ -89,15 +89,21 @@ impl PodRow {
             let value = self.metadata.labels.as_ref()?.get(key)?;
             (!value.is_empty()).then_some(value.as_str())
         };
+        let stage = self.stage();
+        let (trouble, message) = match self.trouble(stage) {
+            Some(trouble) => (Some(trouble.reason), trouble.message),
+            None => (None, None),
+        };
         Ok(Pod {
             queue: label(labels::QUEUE).map(Queue::from),
             template_uid: label(labels::JOB_UID).map(Uid::from),
             template_hash: label(labels::TEMPLATE_HASH).map(TemplateHash::from),
             created_at: date::required("creationTimestamp", &self.metadata.creation_timestamp)?,
             deleting: self.metadata.deletion_timestamp.is_some(),
-            stage: self.stage(),
+            stage,
             hostname: self.hostname(),
-            trouble: self.trouble(),
+            trouble,
+            message,
             adopted: self.is_adopted(),
             uid: Uid::from(self.metadata.uid),
             namespace: self.metadata.namespace,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub(super) struct Status {
     pub(super) phase: Option<String>,
     pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
     pub(super) conditions: Option<Vec<Condition>>,
     pub(super) container_statuses: Option<Vec<ContainerStatus>>,
     pub(super) init_container_statuses: Option<Vec<ContainerStatus>>,
@@ -17,6 +18,7 @@ pub(super) struct Condition {
     pub(super) r#type: String,
     pub(super) status: String,
     pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,11 +48,13 @@ pub(super) struct Present {}
 #[serde(default)]
 pub(super) struct Waiting {
     pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Terminated {
     pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
     pub(super) exit_code: i64,
 }
