@@ -8,6 +8,7 @@
 
 mod absence;
 mod announcing;
+mod breaker;
 mod budget;
 mod determinism;
 mod draining;
