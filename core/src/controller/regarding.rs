@@ -24,6 +24,8 @@ impl Controller {
             | FindingKind::BadAnnotation
             | FindingKind::QueueMismatch
             | FindingKind::UnlinkedAgents
+            | FindingKind::TemplateFailing
+            | FindingKind::SlowStart
             | FindingKind::CreateRefused => self.templates_where(|template| is_named(template, subject)),
             FindingKind::AdoptedPod => self.pods_named(subject),
             FindingKind::ContestedQueue | FindingKind::UnmatchableDemand | FindingKind::CeilingReached => {
