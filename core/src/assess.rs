@@ -15,19 +15,24 @@ pub(crate) struct Assessor<'m> {
     pub(crate) sightings: &'m Sightings,
     pub(crate) holds: &'m Holds,
     pub(crate) agents_known: bool,
-    pub(crate) startup_timeout: Duration,
     pub(crate) now: Timestamp,
 }
 
 impl Assessor<'_> {
     /// The situation of a worker, before it is known whether an idle agent is
     /// wanted.
-    pub(crate) fn situation(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>, relation: Relation) -> Situation {
+    pub(crate) fn situation(
+        &self,
+        queue: &QueueFleet<'_>,
+        worker: &Worker<'_>,
+        relation: Relation,
+        startup_timeout: Duration,
+    ) -> Situation {
         Situation {
             owner: Owner::Ours,
             stage: self.stage(worker),
             relation,
-            presence: self.presence(queue, worker),
+            presence: self.presence(queue, worker, startup_timeout),
             spare: Spare::Wanted,
         }
     }
@@ -50,15 +55,15 @@ impl Assessor<'_> {
         }
     }
 
-    fn presence(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>) -> Presence {
+    fn presence(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>, startup_timeout: Duration) -> Presence {
         if !self.agents_known {
             return Presence::Unknown;
         }
         let available = |agent: &&Agent| agent.state == ConnectionState::Connected && !self.holds.was_asked(&agent.id);
         if worker.agents.is_empty() {
-            self.sightings
-                .at(worker.place)
-                .map_or(Presence::Unproven, |sighting| self.absence(queue, worker, sighting))
+            self.sightings.at(worker.place).map_or(Presence::Unproven, |sighting| {
+                self.absence(queue, worker, sighting, startup_timeout)
+            })
         } else if worker.agents.iter().any(|agent| agent.paused) {
             Presence::Paused
         } else if worker
@@ -81,7 +86,13 @@ impl Assessor<'_> {
     /// An agent whose tags were overridden and whose host is called otherwise
     /// cannot be linked to its pod. While agents of the queue belong to no pod
     /// that can be told, theirs may be this one.
-    fn absence(&self, queue: &QueueFleet<'_>, worker: &Worker<'_>, sighting: &Sighting) -> Presence {
+    fn absence(
+        &self,
+        queue: &QueueFleet<'_>,
+        worker: &Worker<'_>,
+        sighting: &Sighting,
+        startup_timeout: Duration,
+    ) -> Presence {
         let Some(absent_since) = sighting.absent_since.filter(|_| sighting.is_proven_absent()) else {
             return Presence::Unproven;
         };
@@ -89,7 +100,7 @@ impl Assessor<'_> {
             .sightings
             .listed_at()
             .map_or(Duration::ZERO, |listed_at| listed_at.since(absent_since));
-        if absent > self.startup_timeout && self.now.since(worker.pod.created_at) > self.startup_timeout {
+        if absent > startup_timeout && self.now.since(worker.pod.created_at) > startup_timeout {
             if queue.foreign_busy > 0 {
                 Presence::Vanished
             } else if queue.foreign_idle > 0 {

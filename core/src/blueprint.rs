@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::annotations::{Terms, mount};
 use crate::finding::{Finding, FindingKind};
 use crate::labels;
 use crate::names::Queue;
@@ -48,13 +48,14 @@ impl fmt::Debug for Blueprint {
 impl Blueprint {
     /// Draws the blueprint of `template`, whose queue is `queue`.
     ///
-    /// The pod equals the template except for labels, `restartPolicy: Never`
-    /// and added environment (Invariant 9). There is no ownerReference: the
-    /// garbage collector would end busy pods when the Job is replaced.
+    /// The pod equals the template except for labels, `restartPolicy: Never`,
+    /// added environment, and the volume that annotations ask for (Invariant
+    /// 9). There is no ownerReference: the garbage collector would end busy
+    /// pods when the Job is replaced.
     ///
     /// # Errors
     /// The finding that says why no pod can be made from this template.
-    pub(crate) fn draw(template: &Template, queue: &Queue, idle_timeout: Duration) -> Result<Self, Finding> {
+    pub(crate) fn draw(template: &Template, queue: &Queue, terms: &Terms) -> Result<Self, Finding> {
         let bad = |detail: String| template_finding(FindingKind::BadTemplate, template, detail);
         let mut spec = template
             .pod_template
@@ -64,7 +65,11 @@ impl Blueprint {
             .cloned()
             .ok_or_else(|| bad("its spec.template has no spec; write one with at least one container".into()))?;
         let labels = pod_labels(template, queue)?;
-        let outcome = agent_container::equip(&mut spec, template, queue, idle_timeout).map_err(bad)?;
+        let outcome =
+            agent_container::equip(&mut spec, template, queue, terms.agents_own_idle_timeout()).map_err(bad)?;
+        if let Some(volume) = &terms.volume {
+            mount(volume, &mut spec, outcome.place, queue);
+        }
         spec.insert("restartPolicy".into(), json!("Never"));
 
         let mut metadata = Map::new();

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::annotations::{Terms, Volume};
 use crate::blueprint::{Blueprint, template_finding};
+use crate::config::Config;
 use crate::finding::{Finding, FindingKind};
 use crate::fleet::Fleet;
 use crate::labels;
@@ -23,25 +25,30 @@ pub(crate) struct Blueprints {
 struct Drawn {
     hash: TemplateHash,
     queue: Queue,
+    /// What else the pods are given: their agents' idle timeout, and a volume.
+    #[serde(default)]
+    fittings: (Duration, Option<Volume>),
     blueprint: Result<Arc<Blueprint>, Finding>,
 }
 
 impl Blueprints {
     /// Draws what is new, and forgets what no longer serves.
-    pub(crate) fn refresh(&mut self, fleet: &Fleet<'_>, idle_timeout: Duration) {
+    pub(crate) fn refresh(&mut self, fleet: &Fleet<'_>, config: &Config) {
         let mut known = std::mem::take(&mut self.drawn);
         for (queue, queue_fleet) in &fleet.queues {
             let Some(template) = queue_fleet.serving() else {
                 continue;
             };
-            let drawn = known
-                .remove(&template.uid)
-                .filter(|drawn| drawn.hash == template.hash && drawn.queue == **queue)
-                .unwrap_or_else(|| Drawn {
-                    hash: template.hash.clone(),
-                    queue: (*queue).clone(),
-                    blueprint: Blueprint::draw(template, queue, idle_timeout).map(Arc::new),
-                });
+            let terms = Terms::of(Some(template), config);
+            let fittings = (terms.agents_own_idle_timeout(), terms.volume.clone());
+            let is_same =
+                |drawn: &Drawn| drawn.hash == template.hash && drawn.queue == **queue && drawn.fittings == fittings;
+            let drawn = known.remove(&template.uid).filter(is_same).unwrap_or_else(|| Drawn {
+                hash: template.hash.clone(),
+                queue: (*queue).clone(),
+                blueprint: Blueprint::draw(template, queue, &terms).map(Arc::new),
+                fittings,
+            });
             self.drawn.insert(template.uid.clone(), drawn);
         }
     }

@@ -66,6 +66,9 @@ pub struct Controller {
     wishes: BTreeMap<Queue, u32>,
     #[serde(default)]
     metering: Metering,
+    /// Whether the fleet's ceiling kept jobs waiting at the last look.
+    #[serde(default)]
+    jobs_lack_room: bool,
     standing: Standing,
     report: Report,
     /// None: there are no others.
@@ -141,6 +144,7 @@ impl Controller {
             cluster_blocked_until: None,
             wishes: BTreeMap::new(),
             metering: Metering::default(),
+            jobs_lack_room: false,
             standing: Standing::default(),
             report: Report::default(),
             candidacy,

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::annotations::Terms;
 use crate::blueprint::Blueprint;
-use crate::config::Config;
 use crate::demand::{Demand, satisfies};
-use crate::finding::{Finding, FindingKind};
 use crate::fleet::QueueFleet;
 use crate::index::fingerprint;
-use crate::labels;
 use crate::memory::{Holds, KnownTags, LaneKey, PodRun};
 use crate::names::Queue;
 use crate::plan::QueueOutlook;
@@ -109,61 +107,51 @@ pub(crate) struct Wish<'v> {
     pub(crate) template: &'v Arc<Template>,
     pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) waiting: Waiting,
-    /// Pods wanted, before the queue's ceiling.
+    /// Pods that jobs want, before the queue's ceiling.
     pub(crate) wanted: u32,
-    /// Pods wanted, within the queue's ceiling.
+    /// Pods that may be made, those to be kept warm included.
     pub(crate) allowed: u32,
 }
 
-/// The ceiling of a queue: its template's annotation, or else the option. An
-/// annotation that is no number is a finding, and the option holds then.
-pub(crate) fn ceiling(template: &Template, config: &Config) -> (Option<u32>, Option<Finding>) {
-    let Some(text) = template.annotations.get(labels::MAX_ACTIVE_BUILDS) else {
-        return (config.max_active_builds, None);
-    };
-    match text.trim().parse() {
-        Ok(most) => (Some(most), None),
-        Err(_) => {
-            let finding = Finding {
-                kind: FindingKind::BadAnnotation,
-                subject: format!("{}/{}", template.namespace, template.name),
-                detail: format!(
-                    "its annotation {}{} is {text:?}, not a number of pods; the option --max-active-builds holds until \
-                     it is corrected",
-                    labels::ANNOTATION_PREFIX,
-                    labels::MAX_ACTIVE_BUILDS
-                ),
-            };
-            (config.max_active_builds, Some(finding))
-        }
+impl Wish<'_> {
+    /// Whether jobs wait for pods that may not be made.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.allowed < self.wanted
     }
 }
 
-/// Pods missing to what is wanted, and how many the ceiling lets through.
-pub(crate) fn missing(wish: u32, outlook: &QueueOutlook<'_>, in_flight: u32, ceiling: Option<u32>) -> (u32, u32) {
+/// Pods missing to what the policy wishes for, and how many of them and of
+/// those to be kept warm the ceiling lets through.
+pub(crate) fn missing(wish: u32, outlook: &QueueOutlook<'_>, in_flight: u32, terms: &Terms) -> (u32, u32) {
     let report = &outlook.report;
     let live = report.busy + report.idle + report.starting + in_flight;
-    let wanted = wish.saturating_sub(live).min(MOST_AT_ONCE);
-    let room = ceiling.map_or(u32::MAX, |most| most.saturating_sub(report.pods + in_flight));
-    (wanted, wanted.min(room))
+    let short_of = |pods: u32| pods.saturating_sub(live).min(MOST_AT_ONCE);
+    let room = terms
+        .max_active_builds
+        .map_or(u32::MAX, |most| most.saturating_sub(report.pods + in_flight));
+    (short_of(wish), short_of(wish.saturating_add(terms.min_idle)).min(room))
 }
 
-/// Hands out the fleet's headroom: whoever has waited longest comes first.
+/// Hands out the fleet's headroom: whoever has waited longest comes first, and
+/// what is to be kept warm comes last.
 pub(crate) fn share(wishes: &mut [Wish<'_>], headroom: Option<u32>, now: Timestamp) {
     let total: u64 = wishes.iter().map(|wish| u64::from(wish.allowed)).sum();
     let Some(headroom) = headroom.filter(|headroom| u64::from(*headroom) < total) else {
         return;
     };
-    let mut claims: Vec<(Timestamp, usize)> = wishes
+    let mut claims: Vec<(bool, Timestamp, usize)> = wishes
         .iter()
         .enumerate()
-        .flat_map(|(place, wish)| (0..wish.allowed).map(move |nth| (wish.waiting.since(nth, wish.wanted, now), place)))
+        .flat_map(|(place, wish)| {
+            let since = move |nth| wish.waiting.since(nth, wish.wanted, now);
+            (0..wish.allowed).map(move |nth| (nth >= wish.wanted, since(nth), place))
+        })
         .collect();
     claims.sort_unstable();
     for wish in wishes.iter_mut() {
         wish.allowed = 0;
     }
-    for (_, place) in claims.into_iter().take(usize::try_from(headroom).unwrap_or(usize::MAX)) {
+    for (_, _, place) in claims.into_iter().take(usize::try_from(headroom).unwrap_or(usize::MAX)) {
         wishes[place].allowed += 1;
     }
 }
@@ -178,6 +166,7 @@ pub(crate) fn creates(wish: &Wish<'_>, outlook: &QueueOutlook<'_>) -> (LaneKey, 
         blueprint: Arc::clone(&wish.blueprint),
         names,
         left: wish.allowed,
+        for_jobs: wish.wanted,
         slot: 0,
     };
     (

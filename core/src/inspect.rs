@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::annotations;
 use crate::blueprint::template_finding;
 use crate::blueprints::{Blueprints, hunters};
 use crate::config::Config;
-use crate::create::{Waiting, Wish, ceiling};
+use crate::create::{Waiting, Wish};
 use crate::demand::Demand;
 use crate::failure::{Failure, Refusal};
 use crate::finding::{Finding, FindingKind};
@@ -57,7 +58,7 @@ pub(crate) fn fleet(fleet: &Fleet<'_>, blueprints: &Blueprints, config: &Config,
                 Ok(blueprint) => found.extend(blueprint.notes.iter().cloned()),
                 Err(finding) => found.push(finding),
             }
-            found.extend(ceiling(template, config).1);
+            found.extend(annotations::findings(template, config));
         }
         found.extend(troubles(queue, queue_fleet, now));
     }
@@ -175,7 +176,7 @@ pub(crate) fn unmatchable(queue: &Queue, waiting: &Waiting) -> Option<Finding> {
 
 /// A ceiling that keeps jobs waiting.
 pub(crate) fn ceiling_reached(wish: &Wish<'_>) -> Option<Finding> {
-    (wish.allowed < wish.wanted).then(|| Finding {
+    wish.is_cut().then(|| Finding {
         kind: FindingKind::CeilingReached,
         subject: wish.queue.to_string(),
         detail: "jobs wait because --max-active-builds, its annotation, or --max-pods is reached; raise it if they \

@@ -14,8 +14,6 @@ pub const JOB_UID: &str = "buildscaler.elotl.co/job-uid";
 pub const TEMPLATE_HASH: &str = "buildscaler.elotl.co/template-hash";
 /// What our annotations on templates begin with.
 pub const ANNOTATION_PREFIX: &str = "buildscaler.elotl.co/";
-/// Annotation on templates, without the prefix: the ceiling of the queue.
-pub const MAX_ACTIVE_BUILDS: &str = "max-active-builds";
 /// The Job controller's finalizer on pods it owns.
 pub const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
 /// What the API server adds to a Job's template, and the Job's own selector

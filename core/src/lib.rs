@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod announcer;
+pub mod annotations;
 mod assess;
 mod blueprint;
 mod blueprints;

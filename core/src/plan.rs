@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::annotations::Terms;
 use crate::assess::{Assessor, relation};
 use crate::config::Config;
 use crate::demand::{Demand, satisfies};
@@ -47,6 +48,7 @@ impl Plan<'_> {
 pub(crate) struct QueueOutlook<'v> {
     /// The template from which pods may be created.
     pub(crate) serving: Option<&'v Arc<Template>>,
+    pub(crate) terms: Terms,
     pub(crate) report: QueueReport,
     /// The names of all its pods, finished ones included.
     pub(crate) names: Vec<&'v str>,
@@ -65,6 +67,9 @@ pub(crate) struct Planner<'m> {
     pub(crate) assessor: Assessor<'m>,
     /// What the policy last wished for.
     pub(crate) wishes: &'m BTreeMap<Queue, u32>,
+    /// Whether the fleet's ceiling keeps jobs waiting: then no agent is kept
+    /// without a job, since its room is wanted.
+    pub(crate) jobs_lack_room: bool,
 }
 
 impl Planner<'_> {
@@ -75,8 +80,9 @@ impl Planner<'_> {
         let mut urgent = Vec::new();
         let mut spare = Vec::new();
         for (queue, queue_fleet) in &fleet.queues {
-            let mut workers = self.assess(fleet, queue_fleet);
-            let outlook = self.outlook(queue_fleet, &workers);
+            let terms = Terms::of(queue_fleet.claims.first().map(|template| &***template), self.config);
+            let mut workers = self.assess(fleet, queue_fleet, &terms);
+            let outlook = self.outlook(queue_fleet, &workers, terms);
             if let Some(demand) = demand {
                 let suits = |rules: &[String]| {
                     let mut agents = queue_fleet.workers.iter().flat_map(|worker| worker.agents.iter());
@@ -85,7 +91,7 @@ impl Planner<'_> {
                 let jobs = demand.get(*queue).map_or(0, |demand| demand.suiting(suits));
                 let wish = self.wishes.get(*queue).copied().unwrap_or(0);
                 let wanted = jobs.max(wish.saturating_sub(outlook.report.busy));
-                self.mark_spare(&mut workers, wanted);
+                self.mark_spare(&mut workers, wanted, &outlook);
             }
             for assessed in &workers {
                 let (verdict, reason) = verdict(&assessed.situation);
@@ -100,18 +106,23 @@ impl Planner<'_> {
         plan
     }
 
-    fn assess<'w, 'v>(&self, fleet: &Fleet<'v>, queue: &'w QueueFleet<'v>) -> Vec<Assessed<'w, 'v>> {
+    fn assess<'w, 'v>(&self, fleet: &Fleet<'v>, queue: &'w QueueFleet<'v>, terms: &Terms) -> Vec<Assessed<'w, 'v>> {
         queue
             .workers
             .iter()
             .map(|worker| Assessed {
                 worker,
-                situation: self.assessor.situation(queue, worker, relation(fleet, queue, worker)),
+                situation: self.assessor.situation(
+                    queue,
+                    worker,
+                    relation(fleet, queue, worker),
+                    terms.startup_timeout,
+                ),
             })
             .collect()
     }
 
-    fn outlook<'v>(&self, queue: &QueueFleet<'v>, workers: &[Assessed<'_, 'v>]) -> QueueOutlook<'v> {
+    fn outlook<'v>(&self, queue: &QueueFleet<'v>, workers: &[Assessed<'_, 'v>], terms: Terms) -> QueueOutlook<'v> {
         let mut report = QueueReport::default();
         for Assessed { worker, situation } in workers {
             if situation.stage == Stage::Finished || worker.pod.stage.is_finished() {
@@ -138,6 +149,7 @@ impl Planner<'_> {
             .collect();
         QueueOutlook {
             serving: queue.serving(),
+            terms,
             report,
             names,
         }
@@ -151,17 +163,27 @@ impl Planner<'_> {
     }
 
     /// Marks the idle agents that may go: those that are too old, and of the
-    /// rest the longest idle ones beyond what is wanted.
-    fn mark_spare(&self, workers: &mut [Assessed<'_, '_>], wanted: u32) {
-        let now = self.assessor.now;
+    /// rest the longest idle ones beyond what jobs want and what is kept warm.
+    fn mark_spare(&self, workers: &mut [Assessed<'_, '_>], wanted: u32, outlook: &QueueOutlook<'_>) {
+        let terms = &outlook.terms;
+        let warm = if self.jobs_lack_room { 0 } else { terms.min_idle };
+        // A pod that ends is no capacity, although its agent may still be listed.
         let is_idle = |assessed: &Assessed<'_, '_>| {
-            assessed.situation.presence == Presence::Idle && assessed.situation.relation == Relation::Current
+            let situation = &assessed.situation;
+            matches!(situation.stage, Stage::Pending | Stage::Running)
+                && situation.presence == Presence::Idle
+                && situation.relation == Relation::Current
         };
-        if let Some(lifetime) = self.config.max_agent_lifetime {
-            for assessed in workers.iter_mut().filter(|assessed| is_idle(assessed)) {
-                if now.since(assessed.worker.pod.created_at) > lifetime {
-                    assessed.situation.spare = Spare::TooOld;
-                }
+        if let Some(lifetime) = terms.max_agent_lifetime {
+            let most = self.may_retire(workers, warm, outlook);
+            let now = self.assessor.now;
+            let mut old: Vec<_> = workers
+                .iter_mut()
+                .filter(|assessed| is_idle(assessed) && now.since(assessed.worker.pod.created_at) > lifetime)
+                .collect();
+            old.sort_by_key(|assessed| (assessed.worker.pod.created_at, assessed.worker.place));
+            for assessed in old.into_iter().take(most) {
+                assessed.situation.spare = Spare::TooOld;
             }
         }
         let mut idle: Vec<_> = workers
@@ -169,16 +191,40 @@ impl Planner<'_> {
             .filter(|assessed| is_idle(assessed) && assessed.situation.spare == Spare::Wanted)
             .map(|assessed| (self.idle_for(assessed.worker), assessed))
             .collect();
-        let surplus = idle.len().saturating_sub(usize::try_from(wanted).unwrap_or(usize::MAX));
+        let kept = usize::try_from(wanted.saturating_add(warm)).unwrap_or(usize::MAX);
+        let surplus = idle.len().saturating_sub(kept);
         idle.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.worker.place.cmp(&second.worker.place)));
         // The agents leave by themselves at the idle timeout, which costs no
         // request: half an interval later is soon enough for those that don't.
-        let patience = self.config.idle_timeout.saturating_add(self.config.sync_interval / 2);
+        let patience = terms.idle_timeout.saturating_add(self.config.sync_interval / 2);
         for (idle_for, assessed) in idle.into_iter().take(surplus) {
             if idle_for >= patience {
                 assessed.situation.spare = Spare::IdleTooLong;
             }
         }
+    }
+
+    /// How many agents may go for their age. Those that are kept warm were made
+    /// together and grow old together: they go one by one, each when the one
+    /// before has been replaced, so that the others stay warm.
+    fn may_retire(&self, workers: &[Assessed<'_, '_>], warm: u32, outlook: &QueueOutlook<'_>) -> usize {
+        if warm == 0 {
+            return usize::MAX;
+        }
+        let on_its_way_out = workers.iter().any(|assessed| {
+            let situation = &assessed.situation;
+            situation.stage == Stage::Leaving || situation.presence == Presence::Stopping
+        });
+        let report = &outlook.report;
+        let room = outlook
+            .terms
+            .max_active_builds
+            .map(|most| most.saturating_sub(report.busy));
+        // Within the fleet's ceiling there may never be as many as asked for.
+        let is_full = self.config.max_pods.is_some() || report.idle >= warm.min(room.unwrap_or(u32::MAX));
+        let may_one_go = is_full && report.starting == 0 && !on_its_way_out;
+        let beyond = report.idle.saturating_sub(warm);
+        usize::try_from(beyond.max(u32::from(may_one_go))).unwrap_or(usize::MAX)
     }
 
     fn idle_for(&self, worker: &Worker<'_>) -> Duration {

@@ -61,6 +61,8 @@ reasons! {
     AgentEnded => "agent_ended",
     /// Jobs wait.
     Demand => "demand",
+    /// Fewer idle agents than the template asks to be kept.
+    MinIdle => "min_idle",
     /// The first look after the start.
     FirstLook => "first_look",
     /// The sync interval has passed.

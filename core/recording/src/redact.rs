@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
-use buildscaler_core::labels;
+use buildscaler_core::{Template, annotations, labels};
 
 mod inputs;
 mod pod_template;
@@ -118,16 +118,37 @@ impl Redactor {
     }
 }
 
-/// The value of an annotation of ours: a number, or else left out, which is
-/// just as little a number.
-fn annotation(value: &str) -> String {
-    let is_number = value.len() <= NUMBER_LENGTH
+/// Annotations of ours: what they decide, and not their words.
+fn annotations(template: &Template) -> BTreeMap<String, String> {
+    let unusable = annotations::unusable(template);
+    template
+        .annotations
+        .iter()
+        .map(|(key, value)| (key.clone(), annotation(key, value, unusable.contains(key))))
+        .collect()
+}
+
+/// The value of an annotation: a number, or another one that can be used just
+/// as well, or else left out, which nothing can be.
+fn annotation(key: &str, value: &str, is_unusable: bool) -> String {
+    let stand_in = match key {
+        annotations::PVC_SIZE => "1Gi",
+        annotations::PVC_MOUNT_PATH => "/left-out",
+        annotations::PVC_STORAGE_CLASS_NAME => "left-out",
+        _ if is_number(value) => value,
+        _ => LEFT_OUT,
+    };
+    if is_unusable && !is_number(value) {
+        LEFT_OUT
+    } else {
+        stand_in
+    }
+    .to_owned()
+}
+
+fn is_number(value: &str) -> bool {
+    value.len() <= NUMBER_LENGTH
         && value
             .chars()
-            .all(|letter| letter.is_ascii_digit() || " +-.".contains(letter));
-    if is_number {
-        value.to_owned()
-    } else {
-        LEFT_OUT.to_owned()
-    }
+            .all(|letter| letter.is_ascii_digit() || " +-.".contains(letter))
 }

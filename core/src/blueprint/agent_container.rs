@@ -14,6 +14,8 @@ use crate::template::Template;
 pub(super) struct Equipped {
     pub(super) tags: Tags,
     pub(super) notes: Vec<Finding>,
+    /// The agent's container among all.
+    pub(super) place: usize,
 }
 
 /// Adds environment to the agent's container in `spec`.
@@ -68,7 +70,11 @@ pub(super) fn equip(
         env.push(json!({"name": labels::IDLE_TIMEOUT_VARIABLE, "value": idle_timeout.as_secs().to_string()}));
     }
     container.insert("env".into(), Value::Array(env));
-    Ok(Equipped { tags, notes })
+    Ok(Equipped {
+        tags,
+        notes,
+        place: chosen,
+    })
 }
 
 /// Which of these containers runs the agent: the one called `agent`, or else
@@ -160,6 +166,11 @@ fn sets_tags(words: &[String]) -> bool {
 
 fn is_queue_tag(tag: &str) -> bool {
     tag.split_once('=').is_some_and(|(key, _)| key == labels::QUEUE_TAG)
+}
+
+/// The variable of this name that holds: the last one.
+pub(crate) fn variable<'v>(env: &'v [Value], name: &str) -> Option<&'v Value> {
+    position(env, name).map(|place| &env[place])
 }
 
 fn position(env: &[Value], name: &str) -> Option<usize> {

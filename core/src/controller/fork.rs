@@ -31,6 +31,7 @@ impl Controller {
             cluster_blocked_until: self.cluster_blocked_until,
             wishes: self.wishes.clone(),
             metering: self.metering.clone(),
+            jobs_lack_room: self.jobs_lack_room,
             standing: self.standing.clone(),
             report: self.report.clone(),
             candidacy: self.candidacy.clone(),

@@ -30,6 +30,7 @@ impl Controller {
             account: self.budget.account(now),
             cluster_blocked_until: self.cluster_blocked_until,
             wishes: self.wishes.clone(),
+            jobs_lack_room: self.jobs_lack_room,
         })
     }
 
@@ -61,6 +62,7 @@ impl Controller {
         self.budget = budget;
         self.cluster_blocked_until = memory.cluster_blocked_until;
         self.wishes = memory.wishes;
+        self.jobs_lack_room = memory.jobs_lack_room;
         Ok(())
     }
 }

@@ -21,12 +21,16 @@ impl Controller {
             | FindingKind::BadTemplate
             | FindingKind::Adoption
             | FindingKind::NoAgentToken
-            | FindingKind::BadAnnotation
             | FindingKind::QueueMismatch
             | FindingKind::UnlinkedAgents
             | FindingKind::TemplateFailing
             | FindingKind::SlowStart
             | FindingKind::CreateRefused => self.templates_where(|template| is_named(template, subject)),
+            FindingKind::BadAnnotation => {
+                // `namespace/name: annotation`
+                let name = subject.split_once(": ").map_or(subject, |(name, _)| name);
+                self.templates_where(|template| is_named(template, name))
+            }
             FindingKind::AdoptedPod => self.pods_named(subject),
             FindingKind::ContestedQueue | FindingKind::UnmatchableDemand | FindingKind::CeilingReached => {
                 self.templates_where(|template| claims(template, subject))

@@ -7,7 +7,7 @@ use super::{Controller, Known};
 use crate::agent::Agent;
 use crate::assess::Assessor;
 use crate::blueprints::hunters;
-use crate::create::{Waiting, Wish, ceiling, creates, in_flight, missing, share};
+use crate::create::{Waiting, Wish, creates, in_flight, missing, share};
 use crate::demand::{Demand, demand};
 use crate::failure::Failure;
 use crate::finding::{Finding, FindingChange, FindingKind};
@@ -124,7 +124,7 @@ impl Controller {
             }
             self.learn_of_starts(&fleet, &newcomers, first, agents.is_some(), now);
             let demand = buildkite.as_ref().and_then(|known| known.demand.as_ref());
-            self.blueprints.refresh(&fleet, self.config.idle_timeout);
+            self.blueprints.refresh(&fleet, &self.config);
 
             let mut plan = self.judge(&fleet, agents.is_some(), demand, now);
             let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
@@ -159,13 +159,13 @@ impl Controller {
             sightings: &self.sightings,
             holds: &self.holds,
             agents_known,
-            startup_timeout: self.config.agent_startup_timeout,
             now,
         };
         Planner {
             config: &self.config,
             assessor,
             wishes: &self.wishes,
+            jobs_lack_room: self.jobs_lack_room,
         }
         .plan(fleet, demand)
     }
@@ -187,7 +187,10 @@ impl Controller {
             .max_pods
             .map(|most| most.saturating_sub(pods + in_flight_total));
         self.brake(&mut wishes, plan, now);
+        let is_short = |wish: &Wish<'_>, before: u32| wish.allowed < before.min(wish.wanted);
+        let before: Vec<u32> = wishes.iter().map(|wish| wish.allowed).collect();
         share(&mut wishes, headroom, now);
+        self.jobs_lack_room = wishes.iter().zip(before).any(|(wish, before)| is_short(wish, before));
         let held_up = wishes.iter().filter(|wish| !self.fails(wish.template));
         found.extend(held_up.filter_map(inspect::ceiling_reached));
         self.lanes.clear(|lane| matches!(lane, LaneKey::Create(..)));
@@ -233,12 +236,12 @@ impl Controller {
             let report = &mut outlook.report;
             report.waiting = waiting.beyond(queue_fleet.foreign_idle, now);
             report.starting += in_flight;
-            report.desired = self.policy.desired(&view(queue, report, &waiting, now));
+            let desired = self.policy.desired(&view(queue, report, &waiting, now));
             report.starting -= in_flight;
-            self.wishes.insert((*queue).clone(), report.desired);
+            self.wishes.insert((*queue).clone(), desired);
+            report.desired = desired.saturating_add(outlook.terms.min_idle);
             if let (Some(template), Some(Ok(blueprint))) = (queue_fleet.serving(), blueprint) {
-                let (most, _) = ceiling(template, &self.config);
-                let (wanted, allowed) = missing(outlook.report.desired, outlook, in_flight, most);
+                let (wanted, allowed) = missing(desired, outlook, in_flight, &outlook.terms);
                 wishes.push(Wish {
                     queue,
                     template,
@@ -277,7 +280,7 @@ impl Controller {
         let (by_queue, in_flight_total) = in_flight(&self.holds);
         for (queue, outlook) in &plan.queues {
             let Some(template) = outlook.serving else { continue };
-            if let (Some(most), _) = ceiling(template, &self.config) {
+            if let Some(most) = outlook.terms.max_active_builds {
                 let in_flight = by_queue.get(*queue).copied().unwrap_or(0);
                 let room = most.saturating_sub(outlook.report.pods + in_flight);
                 self.lanes
@@ -320,10 +323,11 @@ impl Controller {
             .filter(|template| !template.deleting)
             .map(|template| {
                 let queue = template.queue.as_ref().map_or("", |queue| queue.as_str());
-                (
-                    template.uid.clone(),
-                    format!("{} {} {queue}", template.hash, template.parallelism),
-                )
+                let mut version = format!("{} {} {queue}", template.hash, template.parallelism);
+                if !template.annotations.is_empty() {
+                    version.push_str(&format!(" {:?}", template.annotations));
+                }
+                (template.uid.clone(), version)
             })
             .collect();
         let appeared = versions

@@ -26,8 +26,16 @@ pub(crate) struct PodRun {
     pub(crate) names: Vec<u64>,
     /// How many are left to create.
     pub(crate) left: u32,
+    /// How many of them jobs wait for; the others are to be kept warm.
+    #[serde(default = "all")]
+    pub(crate) for_jobs: u32,
     /// The lowest slot that has not been tried.
     pub(crate) slot: u32,
+}
+
+/// What was written before agents were kept warm was for jobs.
+fn all() -> u32 {
+    u32::MAX
 }
 
 impl PodRun {
@@ -37,6 +45,13 @@ impl PodRun {
     /// same names: the second create of each is refused by Kubernetes.
     pub(crate) fn next(&mut self, holds: &Holds) -> Option<Planned> {
         self.left = self.left.checked_sub(1)?;
+        let reason = match self.for_jobs.checked_sub(1) {
+            Some(left) => {
+                self.for_jobs = left;
+                Reason::Demand
+            }
+            None => Reason::MinIdle,
+        };
         let template = &self.template;
         let name = loop {
             let name = pod_name(template, &self.queue, self.slot);
@@ -56,7 +71,7 @@ impl PodRun {
         };
         Some(Planned {
             action: Action::CreatePod(create),
-            reason: Reason::Demand,
+            reason,
         })
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Memory {
     pub(crate) account: Account,
     pub(crate) cluster_blocked_until: Option<Timestamp>,
     pub(crate) wishes: BTreeMap<Queue, u32>,
+    #[serde(default)]
+    pub(crate) jobs_lack_room: bool,
 }
 
 /// Why saved memory cannot be used. Then a controller had better begin with

@@ -9,6 +9,7 @@
 mod absence;
 mod announcing;
 mod breaker;
+mod annotations;
 mod budget;
 mod determinism;
 mod draining;
@@ -29,3 +30,4 @@ mod totality;
 mod unknown;
 mod unlinked;
 mod verdict_table;
+mod warm_agents;

@@ -27,6 +27,7 @@ fn is_outside(event: &Event) -> bool {
         | Event::AgentConnects(_)
         | Event::Agent(..)
         | Event::Template(..)
+        | Event::Annotate(..)
         | Event::See => true,
         Event::Rounds(_)
         | Event::Wait(_)

@@ -52,6 +52,7 @@ fn stories_lead_to_every_kind_of_command() {
     }
     for expected in [
         ("create", Reason::Demand),
+        ("create", Reason::MinIdle),
         ("stop", Reason::Orphaned),
         ("stop", Reason::Replaced),
         ("stop", Reason::IdleTimeout),

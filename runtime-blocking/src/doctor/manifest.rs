@@ -167,6 +167,7 @@ struct Job {
 #[derive(Default, Deserialize)]
 struct Metadata {
     labels: Option<Spanned<IgnoredAny>>,
+    annotations: Option<Spanned<IgnoredAny>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -207,16 +208,17 @@ fn lines(document: &Document<'_>) -> Lines {
     let pod = spec
         .and_then(|spec| spec.template.as_ref())
         .and_then(|template| template.value.spec.as_ref());
-    let labels = shape
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.value.labels.as_ref());
+    let metadata = shape.metadata.as_ref().map(|metadata| &metadata.value);
+    let labels = metadata.and_then(|metadata| metadata.labels.as_ref());
+    let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
     let or = |line: Option<u64>, otherwise: u64| line.map_or(otherwise, of);
     let at_spec = or(line(shape.spec.as_ref()), begin);
     let at_pod = or(line(pod), at_spec);
     let deadline = spec.and_then(|spec| spec.active_deadline_seconds.as_ref().or(spec.completions.as_ref()));
+    let at_metadata = or(line(shape.metadata.as_ref()), begin);
     Lines {
-        labels: or(line(labels), or(line(shape.metadata.as_ref()), begin)),
+        labels: or(line(labels), at_metadata),
+        annotations: or(line(annotations), at_metadata),
         parallelism: or(line(spec.and_then(|spec| spec.parallelism.as_ref())), at_spec),
         selector: or(line(spec.and_then(|spec| spec.selector.as_ref())), at_spec),
         deadline: or(line(deadline), at_spec),

@@ -36,6 +36,7 @@ pub(crate) enum Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lines {
     pub(crate) labels: u64,
+    pub(crate) annotations: u64,
     pub(crate) parallelism: u64,
     pub(crate) selector: u64,
     pub(crate) deadline: u64,
@@ -53,7 +54,7 @@ pub(crate) enum Property {
     AgentToken,
     Selector,
     Deadline,
-    Ceiling,
+    Annotations,
 }
 
 impl Property {
@@ -66,7 +67,7 @@ impl Property {
             Self::AgentToken => "agent token",
             Self::Selector => "selector",
             Self::Deadline => "deadline",
-            Self::Ceiling => "ceiling",
+            Self::Annotations => "annotations",
         }
     }
 }
@@ -83,7 +84,8 @@ impl Sample {
             return self.subject();
         };
         let line = match property {
-            Property::Queue | Property::Ceiling => lines.labels,
+            Property::Queue => lines.labels,
+            Property::Annotations => lines.annotations,
             Property::Parallelism => lines.parallelism,
             Property::RestartPolicy => lines.restart_policy,
             Property::PodTemplate | Property::AgentToken => lines.containers,
@@ -118,7 +120,8 @@ pub(crate) fn examine(samples: &[Sample]) -> Vec<Check> {
             .collect();
         // What hides behind another mistake is told at once as well.
         for hidden in findings(vec![Arc::new(alone(&sample.template))]) {
-            if concerns(&hidden, sample) && !found.iter().any(|known| known.kind == hidden.kind) {
+            let is_known = |known: &Finding| known.kind == hidden.kind && known.subject == hidden.subject;
+            if concerns(&hidden, sample) && !found.iter().any(is_known) {
                 found.push(hidden);
             }
         }
@@ -147,7 +150,7 @@ pub(crate) fn examine(samples: &[Sample]) -> Vec<Check> {
             "no Job takes its pods for its own",
         ));
         checks.push(deadline(sample));
-        checks.extend(ceiling(sample, &found));
+        checks.extend(annotations(sample, &found));
     }
     checks
 }
@@ -185,9 +188,10 @@ fn concerns(finding: &Finding, sample: &Sample) -> bool {
         | FindingKind::BadTemplate
         | FindingKind::Adoption
         | FindingKind::NoAgentToken
-        | FindingKind::BadAnnotation
         | FindingKind::QueueMismatch
         | FindingKind::UnlinkedAgents => finding.subject == sample.subject(),
+        // Its subject names the annotation as well.
+        FindingKind::BadAnnotation => finding.subject.starts_with(&format!("{}: ", sample.subject())),
         // These are about pods, demand and APIs.
         FindingKind::AdoptedPod
         | FindingKind::NoTemplate
@@ -293,9 +297,23 @@ fn deadline(sample: &Sample) -> Check {
     }
 }
 
-fn ceiling(sample: &Sample, found: &[Finding]) -> Option<Check> {
-    let bad = found
+/// One line for each that is bad, or one for all that are well. There is
+/// nothing to say where there are none.
+fn annotations(sample: &Sample, found: &[Finding]) -> Vec<Check> {
+    let property = Property::Annotations;
+    let is_bad = |finding: &&Finding| finding.kind == FindingKind::BadAnnotation;
+    let bad: Vec<Check> = found
         .iter()
-        .find(|finding| finding.kind == FindingKind::BadAnnotation)?;
-    Some(sample.failed(Property::Ceiling, bad.detail.clone()))
+        .filter(is_bad)
+        .map(|finding| sample.failed(property, finding.detail.clone()))
+        .collect();
+    let all = &sample.template.annotations;
+    if bad.is_empty() && !all.is_empty() {
+        let said: Vec<String> = all
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.trim()))
+            .collect();
+        return vec![sample.ok(property, said.join(", "))];
+    }
+    bad
 }

@@ -5,6 +5,7 @@
 
 mod faults;
 mod load;
+mod notes;
 mod shrink;
 
 use crate::scenario::{
@@ -34,7 +35,7 @@ pub fn scenario(seed: u64, trouble: Trouble) -> Scenario {
     let mut dice = Dice::new(seed ^ 0x5ca1_ab1e);
     let controller = controller(&mut dice);
     let world = world(&mut dice, trouble);
-    let templates = templates(&mut dice);
+    let mut templates = templates(&mut dice);
     let ends = 60 + dice.below(TROUBLE_ENDS - 60);
     let mut draft = Draft {
         dice,
@@ -52,6 +53,7 @@ pub fn scenario(seed: u64, trouble: Trouble) -> Scenario {
             draft.add_world_trouble();
         }
     }
+    draft.annotate(&mut templates, seed);
     draft.add(ends, Event::FaultsEnd);
     let lasts = Span::secs(ends + load::quiet_after(&draft.timeline, &controller));
     Scenario {

@@ -40,6 +40,7 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
     for at in 0..scenario.timeline.len() {
         shrink_build(scenario, at, &mut with);
     }
+    shrink_annotations(scenario, &mut with);
     with(&|candidate| candidate.controller.max_agent_lifetime = None);
     with(&|candidate| candidate.controller.max_pods = None);
     with(&|candidate| candidate.controller.max_active_builds = None);
@@ -49,6 +50,28 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
     with(&|candidate| candidate.world.replies = Replies::default());
     with(&|candidate| candidate.world = WorldSettings::default());
     candidates
+}
+
+/// Leaves out the annotations of one template, or one of them.
+fn shrink_annotations(scenario: &Scenario, with: &mut With<'_>) {
+    for (place, spec) in scenario.templates.iter().enumerate() {
+        with(&|candidate| candidate.templates[place].annotations.clear());
+        for name in spec.annotations.keys() {
+            with(&|candidate| drop(candidate.templates[place].annotations.remove(name)));
+        }
+    }
+    for (at, moment) in scenario.timeline.iter().enumerate() {
+        let Event::ApplyTemplate(spec) = &moment.event else {
+            continue;
+        };
+        for name in spec.annotations.keys() {
+            with(&|candidate| {
+                if let Event::ApplyTemplate(spec) = &mut candidate.timeline[at].event {
+                    spec.annotations.remove(name);
+                }
+            });
+        }
+    }
 }
 
 /// Whether a later moment speaks of what this one makes.

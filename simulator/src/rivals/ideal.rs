@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use buildscaler_core::{AgentId, BuildkiteJobId, Queue, Timestamp, labels};
+use buildscaler_core::{AgentId, BuildkiteJobId, Queue, Timestamp, annotations};
 
 use crate::buildkite::{AgentSpec, Dispatch, Ending, FakeBuildkite, JobKind, JobState, Ping, Switches};
 use crate::scenario::{Event, Moment, Scenario, TemplateSpec};
@@ -180,7 +180,7 @@ impl<'a> Ideal<'a> {
 
     /// The most pods of the template's queue.
     fn ceiling_of(&self, template: &TemplateSpec) -> u32 {
-        let annotated = template.annotations.get(labels::MAX_ACTIVE_BUILDS);
+        let annotated = template.annotations.get(annotations::MAX_ACTIVE_BUILDS);
         annotated.and_then(|text| text.parse().ok()).unwrap_or(self.ceiling)
     }
 

@@ -5,18 +5,14 @@ use std::sync::Arc;
 use buildscaler_core::selector::{LabelSelector, Requirement};
 use buildscaler_core::{Agent, BuildkiteJob, Failure, LookEnd, Outcome, Pod, PodTemplate, Template};
 
-use super::{LEFT_OUT, Redactor, annotation};
+use super::{LEFT_OUT, Redactor, annotations};
 
 impl Redactor {
     /// A template without what its author wrote into the containers.
     pub(crate) fn template(&self, template: &Template) -> Template {
         Template {
             selector: self.selector(&template.selector),
-            annotations: template
-                .annotations
-                .iter()
-                .map(|(key, value)| (key.clone(), annotation(value)))
-                .collect(),
+            annotations: annotations(template),
             pod_template: PodTemplate(self.pod_template(&template.pod_template.0)),
             uid: template.uid.clone(),
             namespace: template.namespace.clone(),

@@ -4,7 +4,7 @@
 use buildscaler_core::labels;
 use serde_json::{Map, Value, json};
 
-use super::{LEFT_OUT, Redactor};
+use super::{LEFT_OUT, Redactor, is_number};
 
 /// The variables of the agent's container that decide something.
 const VARIABLES: [&str; 6] = [
@@ -104,7 +104,8 @@ impl Redactor {
         Value::Object(kept)
     }
 
-    /// A variable that decides something. Of its value, only tags do.
+    /// A variable that decides something. Of its value, only tags and an idle
+    /// timeout do.
     fn variable(&self, variable: &Value) -> Option<Value> {
         let name = variable["name"].as_str().filter(|name| VARIABLES.contains(name))?;
         let mut kept = Map::new();
@@ -112,6 +113,8 @@ impl Redactor {
         if let Some(value) = variable.get("value").and_then(Value::as_str) {
             let value = if [labels::TAGS_VARIABLE, labels::META_DATA_VARIABLE].contains(&name) {
                 self.tag_list(value)
+            } else if name == labels::IDLE_TIMEOUT_VARIABLE && is_number(value) {
+                value.to_owned()
             } else {
                 LEFT_OUT.to_owned()
             };

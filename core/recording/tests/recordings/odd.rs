@@ -190,20 +190,30 @@ fn selectors() -> impl Strategy<Value = LabelSelector> {
 
 fn templates() -> impl Strategy<Value = Arc<Template>> {
     let annotation = select(vec![
-        None,
-        Some("2"),
-        Some(" 1 "),
-        Some(MARKER),
-        Some("2 marker-5ecret"),
+        ("max-active-builds", "2"),
+        ("max-active-builds", " 1 "),
+        ("max-active-builds", MARKER),
+        ("max-active-builds", "2 marker-5ecret"),
+        ("max-active-build", MARKER),
+        ("min-idle", "1"),
+        ("min-idle", "3"),
+        ("disconnect-after-idle-timeout", "30"),
+        ("pvc-size", "10Gi"),
+        ("pvc-size", MARKER),
+        ("pvc-mount-path", "/marker-5ecret"),
+        ("pvc-mount-path", MARKER),
+        ("pvc-storage-class-name", "marker-5ecret"),
+        ("pvc-storage-class-name", "marker-5ecret!"),
     ]);
+    let annotations = vec(annotation, 0..4);
     let which = (
         0..3u8,
         select(vec!["apple", "berry"]),
         select(vec![0i64, 0, 0, 1]),
         any::<bool>(),
     );
-    (which, annotation, selectors(), pod_templates()).prop_map(
-        |((number, queue, parallelism, deleting), annotation, selector, pod_template)| {
+    (which, annotations, selectors(), pod_templates()).prop_map(
+        |((number, queue, parallelism, deleting), annotations, selector, pod_template)| {
             let pod_template = PodTemplate(pod_template);
             Arc::new(Template {
                 uid: Uid::from(format!("template-{number}")),
@@ -215,9 +225,9 @@ fn templates() -> impl Strategy<Value = Arc<Template>> {
                 deleting: deleting && number == 2,
                 finished: false,
                 selector,
-                annotations: annotation
-                    .map(|value| ("max-active-builds".to_owned(), value.to_owned()))
+                annotations: annotations
                     .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
                 hash: pod_template.fingerprint(),
                 pod_template,

@@ -11,7 +11,7 @@ use super::build::{
     agent, already_exists, fate_unknown, forbidden, not_found, rate_limited, secs, template, unavailable, waiting,
 };
 use super::driver::{Driver, is_write};
-use super::worlds::QUEUES;
+use super::worlds::{Notes, QUEUES, notes};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub(crate) enum Event {
     Agent(usize, Turn),
     /// Something happens to the templates of a queue.
     Template(usize, Change),
+    /// The annotations of a queue's templates are changed where they are.
+    Annotate(usize, Notes),
     /// What cannot be seen from now on: templates, pods, jobs, agents.
     Blind(bool, bool, bool, bool),
     /// All can be seen again.
@@ -107,6 +109,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => which().prop_map(Event::AgentConnects),
         7 => (which(), turn()).prop_map(|(which, turn)| Event::Agent(which, turn)),
         3 => (which(), change()).prop_map(|(which, change)| Event::Template(which, change)),
+        2 => (which(), notes()).prop_map(|(which, notes)| Event::Annotate(which, notes)),
         1 => proptest::array::uniform4(any::<bool>()).prop_map(|[a, b, c, d]| Event::Blind(a, b, c, d)),
         2 => Just(Event::See),
         1 => Just(Event::Restart),
@@ -192,6 +195,13 @@ fn happen(driver: &mut Driver, event: &Event) {
         Event::AgentConnects(which) => connect(driver, *which),
         Event::Agent(which, turn) => happen_to_agent(driver, *which, *turn),
         Event::Template(which, change) => happen_to_templates(driver, *which, *change),
+        Event::Annotate(which, notes) => {
+            let name = QUEUES[which % QUEUES.len()];
+            let serves = |template: &&mut Template| template.queue.as_ref().map(Queue::as_str) == Some(name);
+            for template in driver.world.templates.iter_mut().filter(serves) {
+                template.annotations.clone_from(notes);
+            }
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 //! whom, what was listed when, what is in flight.
 
 mod objections;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use buildscaler_core::{
-    Action, Agent, BuildkiteJob, ClusterView, Command, CommandId, Config, ConnectionState, CreatePod, Failure, Input,
-    Look, LookEnd, Outcome, Pod, Queue, Reason, Template, Timestamp, Uid, View,
+    Action, Agent, AgentId, BuildkiteJob, ClusterView, Command, CommandId, Config, ConnectionState, CreatePod, Failure,
+    Input, Look, LookEnd, Outcome, Pod, Queue, Reason, Template, Timestamp, Uid, View,
 };
 
 /// How far a cache may lag behind an answered write.
@@ -38,6 +39,8 @@ pub(crate) struct Witness {
     /// Creates that may have made a pod that no view has shown: when they were
     /// answered, if they were.
     asked: BTreeMap<String, (Queue, Option<Timestamp>)>,
+    /// Agents whose stop was accepted.
+    told: BTreeSet<AgentId>,
     buildkite_closed: Option<Timestamp>,
     cluster_closed: Option<Timestamp>,
     /// When requests may have been sent, and how many.
@@ -82,6 +85,7 @@ impl Witness {
             flying: BTreeMap::new(),
             last_id: None,
             asked: BTreeMap::new(),
+            told: BTreeSet::new(),
             buildkite_closed: None,
             cluster_closed: None,
             requests: Vec::new(),
@@ -196,6 +200,9 @@ impl Witness {
             }
             (Action::CreatePod(create), Outcome::Failed(_)) => {
                 self.asked.remove(&key(create));
+            }
+            (Action::StopAgent { agent }, Outcome::Done) => {
+                self.told.insert(agent.clone());
             }
             (
                 Action::StopAgent { .. }

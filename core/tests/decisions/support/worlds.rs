@@ -1,6 +1,8 @@
 //! Generators of worlds that could be: every thing refers to things that are
 //! there, so nothing is thrown away and failures shrink well.
 
+use std::collections::BTreeMap;
+
 use buildscaler_core::{Agent, BuildkiteJob, ConnectionState, JobState, Pod, PodStage, TemplateHash, Uid};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,6 +14,9 @@ use super::world::World;
 /// The queues of all generated worlds.
 pub(crate) const QUEUES: [&str; 3] = ["apple", "berry", "cherry"];
 
+/// The annotations of a template.
+pub(crate) type Notes = BTreeMap<String, String>;
+
 /// How a queue's templates are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claims {
@@ -20,7 +25,6 @@ pub(crate) enum Claims {
     Contested,
     Parallel,
     Deleting,
-    Capped,
 }
 
 /// What a pod is to its queue's templates.
@@ -74,15 +78,50 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
         vec(pods(), 0..7),
         vec(jobs(), 0..7),
         vec(0..QUEUES.len(), 0..2),
+        vec(notes(), QUEUES.len()),
     )
-        .prop_map(|(claims, pods, jobs, foreign)| assemble(&claims, &pods, &jobs, &foreign))
+        .prop_map(|(claims, pods, jobs, foreign, notes)| {
+            let mut world = assemble(&claims, &pods, &jobs, &foreign);
+            for template in &mut world.templates {
+                let place = QUEUES.iter().position(|name| template.name == *name);
+                template.annotations = place.map(|place| notes[place].clone()).unwrap_or_default();
+            }
+            world
+        })
 }
 
 fn claims() -> impl Strategy<Value = Claims> {
     prop_oneof![
         4 => Just(Claims::One),
-        1 => select(vec![Claims::None, Claims::Contested, Claims::Parallel, Claims::Deleting, Claims::Capped]),
+        1 => select(vec![Claims::None, Claims::Contested, Claims::Parallel, Claims::Deleting]),
     ]
+}
+
+/// Annotations, good and bad ones; mostly there are none.
+pub(crate) fn notes() -> impl Strategy<Value = Notes> {
+    let one = select(vec![
+        ("max-active-builds", "2"),
+        ("max-active-builds", "0"),
+        ("max-active-builds", "many"),
+        ("min-idle", "1"),
+        ("min-idle", "2"),
+        ("min-idle", "-1"),
+        ("disconnect-after-idle-timeout", "40"),
+        ("agent-startup-timeout", "120"),
+        ("agent-startup-timeout", "0"),
+        ("max-agent-lifetime", "700"),
+        ("pvc-size", "10Gi"),
+        ("pvc-mount-path", "/cache"),
+        ("pvc-storage-class-name", "Fast!"),
+        ("max-active-build", "2"),
+    ]);
+    let some = vec(one, 1..4).prop_map(|notes| {
+        let owned = notes
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        owned.collect::<Notes>()
+    });
+    prop_oneof![3 => Just(Notes::new()), 2 => some]
 }
 
 fn pods() -> impl Strategy<Value = PodPlan> {
@@ -190,9 +229,6 @@ fn add_templates(world: &mut World, name: &str, claims: Claims) {
         }
         Claims::Parallel => first.parallelism = 1,
         Claims::Deleting => first.deleting = true,
-        Claims::Capped => {
-            first.annotations.insert("max-active-builds".into(), "2".into());
-        }
     }
     world.templates.push(first);
 }

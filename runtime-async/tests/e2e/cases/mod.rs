@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 
 mod access;
+mod annotations;
 mod burst;
 mod crowd;
 mod events;
@@ -37,6 +38,11 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         ),
         suite.case("the_oldest_of_two_templates_serves_a_queue", templates::contested),
         suite.case("a_template_that_is_no_template_is_refused", templates::refused),
+        suite.case("warm_agents_are_kept_and_no_more_of_them", annotations::warm),
+        suite.case(
+            "a_volume_that_annotations_ask_for_is_made_with_its_pod",
+            annotations::volume,
+        ),
         suite.case("a_pod_is_not_adopted_by_its_job", templates::not_adopted),
         suite.case(
             "an_agent_that_never_connects_is_given_its_time",

@@ -15,6 +15,7 @@ pub(crate) struct Template {
     restart_policy: &'static str,
     generation: u32,
     manual_selector: bool,
+    annotations: Vec<(&'static str, &'static str)>,
 }
 
 impl Template {
@@ -28,6 +29,7 @@ impl Template {
             restart_policy: "Never",
             generation: 1,
             manual_selector: false,
+            annotations: Vec::new(),
         }
     }
 
@@ -67,6 +69,12 @@ impl Template {
         self
     }
 
+    /// The same with an annotation below `buildscaler.elotl.co/`.
+    pub(crate) fn annotation(mut self, name: &'static str, value: &'static str) -> Self {
+        self.annotations.push((name, value));
+        self
+    }
+
     pub(super) fn manifest(&self) -> Job {
         serde_json::from_value(self.json()).expect("a Job")
     }
@@ -94,6 +102,9 @@ impl Template {
                 },
             },
         });
+        for (name, value) in &self.annotations {
+            manifest["metadata"]["annotations"][format!("buildscaler.elotl.co/{name}")] = json!(value);
+        }
         if self.manual_selector {
             let labels = json!({"app.elotl.co": "buildscaler"});
             manifest["spec"]["manualSelector"] = json!(true);

@@ -114,11 +114,8 @@ impl Witness {
         let wanting = wanting
             .filter(|one| one.queue == create.queue && one.state == JobState::Scheduled)
             .count();
-        let ceiling = oldest
-            .annotations
-            .get("max-active-builds")
-            .and_then(|text| text.parse::<usize>().ok());
-        let ceiling = ceiling.or(self.config.max_active_builds.map(|most| most as usize));
+        let terms = self.terms(&create.queue);
+        let ceiling = terms.ceiling;
         self.asked.insert(key(create), (create.queue.clone(), None));
         let asked = self.asked.values().filter(|(queue, _)| *queue == create.queue).count();
         let alive = |pod: &&Pod| !pod.adopted && pod.queue.is_some() && !pod.stage.is_finished();
@@ -137,8 +134,9 @@ impl Witness {
             "Invariant 7: {all} pods in the fleet"
         );
         assert!(
-            !self.is_reactive || asked <= wanting,
-            "Invariant 6: {asked} creates for {wanting} jobs"
+            !self.is_reactive || asked <= wanting + terms.min_idle,
+            "Invariant 6: {asked} creates for {wanting} jobs and {} to be kept",
+            terms.min_idle
         );
     }
 
@@ -222,7 +220,8 @@ impl Witness {
             pod.deleting || grace_seconds.is_some_and(|grace| grace >= 3600),
             "an agent may connect this moment: {grace_seconds:?}"
         );
-        let timeout = self.config.agent_startup_timeout;
+        let queue = pod.queue.as_ref().expect("the pod is ours");
+        let timeout = self.terms(queue).startup_timeout;
         if absent <= timeout || now.since(pod.created_at) <= timeout {
             self.object_to_blindness();
             let claimed = pod.queue.iter().any(|queue| self.claims(queue).next().is_some());
@@ -251,23 +250,46 @@ impl Witness {
         self.object_to_blindness();
         assert!(self.jobs.is_some(), "Invariant 4: jobs are unknown");
         assert_eq!(agent.running, None, "no build is interrupted by scaling");
+        let terms = self.terms(pod.queue.as_ref().expect("the pod is ours"));
         if reason == Reason::Lifetime {
             let age = now.since(pod.created_at);
-            assert!(
-                self.config.max_agent_lifetime.is_some_and(|most| age > most),
-                "only {age:?} old"
-            );
+            assert!(terms.lifetime.is_some_and(|most| age > most), "only {age:?} old");
         } else {
             assert_eq!(reason, Reason::IdleTimeout, "a reason to stop an agent");
             let idle = |listing: &&Listing| listing.idle.contains(&pod.uid);
             let listings = self.listings.iter().rev().filter(|listing| listing.sees_pods);
             let first = listings.take_while(idle).last();
             let seen = now.since(first.expect("it was seen idle").begun_at);
+            assert!(seen >= terms.idle_timeout, "Invariant 20: seen idle for {seen:?} only");
+            let left = self.idle_beside(pod);
             assert!(
-                seen >= self.config.idle_timeout,
-                "Invariant 20: seen idle for {seen:?} only"
+                left >= terms.min_idle || self.config.max_pods.is_some(),
+                "Invariant 27: {left} idle agents are left of {}",
+                terms.min_idle
             );
         }
+    }
+
+    /// Pods of the queue with an idle agent that are left when this one goes:
+    /// those of the template that serves it whose agent has not been asked to
+    /// go as well.
+    fn idle_beside(&self, going: &Pod) -> usize {
+        let stays = |pod: &&Pod| {
+            let is_up = matches!(
+                pod.stage,
+                PodStage::Unscheduled | PodStage::Starting | PodStage::Running
+            );
+            pod.queue == going.queue && pod.uid != going.uid && is_up && !pod.deleting && !pod.adopted
+        };
+        let waits = |agent: &&Agent| super::is_idle(agent) && !self.was_asked(&agent.id);
+        self.pods()
+            .filter(stays)
+            .filter(|pod| self.is_current(pod))
+            .filter(|pod| {
+                let agents = || self.agents.iter().flatten().filter(|agent| belongs(agent, pod));
+                agents().any(|agent| waits(&agent)) && agents().all(|agent| agent.running.is_none() && !agent.paused)
+            })
+            .count()
     }
 
     /// Invariant 21: in no 60 seconds more requests than `limit`, whether they
