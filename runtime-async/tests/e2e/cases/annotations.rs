@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use buildscaler_core::{ConnectionState, FindingKind};
+use buildscaler_core::FindingKind;
+use buildscaler_simulator::buildkite::AgentState;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::Api;
 use kube::api::ListParams;
@@ -25,7 +26,7 @@ pub(crate) async fn warm(world: &World) {
     let connected = || {
         let fake = world.fake();
         let agents = fake.inner().agents();
-        agents.filter(|agent| agent.state == ConnectionState::Connected).count()
+        agents.filter(|agent| agent.state == AgentState::Connected).count()
     };
     within(PATIENCE, "two agents are there without a build", async || {
         connected() == 2
