@@ -9,8 +9,8 @@
 //! is what they are made of.
 
 pub mod agent;
-pub mod announcer;
 pub mod annotations;
+pub mod announcer;
 mod assess;
 mod blueprint;
 mod blueprints;

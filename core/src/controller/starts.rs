@@ -1,6 +1,7 @@
 //! What is learnt of how pods start, and what follows from it.
 
 use super::Controller;
+use crate::annotations::Terms;
 use crate::assess::{Assessor, relation};
 use crate::create::{Wish, in_flight};
 use crate::failing::{FailedStart, FailingTemplate, Start, slow_start, template_failing};
@@ -52,11 +53,11 @@ impl Controller {
             sightings: &self.sightings,
             holds: &self.holds,
             agents_known,
-            startup_timeout: self.config.agent_startup_timeout,
             now,
         };
         for queue in fleet.queues.values() {
             let Some(template) = queue.serving() else { continue };
+            let startup_timeout = Terms::of(Some(template), &self.config).startup_timeout;
             let breaker = self.breakers.learn(template);
             let workers = || queue.workers.iter().filter(|worker| is_of(worker, template));
             let mut works = false;
@@ -81,7 +82,7 @@ impl Controller {
                 }
                 let presence = || {
                     assessor
-                        .situation(queue, worker, relation(fleet, queue, worker))
+                        .situation(queue, worker, relation(fleet, queue, worker), startup_timeout)
                         .presence
                 };
                 match Start::of(worker.pod, presence) {
@@ -110,7 +111,7 @@ impl Controller {
             let Some(template) = queue_fleet.serving() else {
                 continue;
             };
-            let timeout = self.config.agent_startup_timeout;
+            let timeout = Terms::of(Some(template), &self.config).startup_timeout;
             let slow = || {
                 queue_fleet.workers.iter().filter(|worker| {
                     is_of(worker, template)

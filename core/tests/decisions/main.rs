@@ -7,9 +7,9 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod absence;
+mod annotations;
 mod announcing;
 mod breaker;
-mod annotations;
 mod budget;
 mod determinism;
 mod draining;

@@ -1,6 +1,6 @@
 //! `min-idle`: agents that are kept although no job waits for them.
 
-use buildscaler_core::{Action, Config, FindingKind, Pod, Reason, Template};
+use buildscaler_core::{Action, Command, Config, FindingKind, Pod, Reason, Template};
 
 use crate::annotations::noted;
 use crate::support::build::{agent, jobs, pod, secs, template};
@@ -129,16 +129,14 @@ fn they_give_way_to_jobs_of_other_queues_that_the_fleets_ceiling_holds_up() {
     world.templates.push(template("berry", "berry"));
     world.jobs = jobs(1, "berry");
     let mut driver = Driver::new(&config, world.clone());
-    let queues = |commands: &[buildscaler_core::Command]| {
-        let queue = |action: &Action| match action {
-            Action::CreatePod(create) => Some(create.queue.to_string()),
-            Action::StopAgent { .. } | Action::DeletePod { .. } => None,
-            Action::ObserveCluster | Action::ObserveBuildkite { .. } => None,
-        };
-        commands
-            .iter()
-            .filter_map(|command| queue(&command.action))
-            .collect::<Vec<_>>()
+    let queues = |commands: &[Command]| {
+        let made = commands.iter().filter_map(|command| {
+            let Action::CreatePod(create) = &command.action else {
+                return None;
+            };
+            Some(create.queue.to_string())
+        });
+        made.collect::<Vec<_>>()
     };
     let mut made = queues(&driver.turn());
     made.sort();
