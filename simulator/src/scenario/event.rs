@@ -163,6 +163,8 @@ pub enum FaultKind {
     ServerError,
     /// 503.
     Unavailable,
+    /// 403, of a create: a quota of the namespace is used up.
+    QuotaExceeded,
     /// The answer is no JSON.
     Garbled,
     /// Half of a page's rows are missing; it says as truly as before whether

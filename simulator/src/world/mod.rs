@@ -31,7 +31,7 @@ use buildscaler_core::{AgentId, Queue, Reason, Timestamp, Uid};
 use crate::buildkite::{FakeBuildkite, Limits, Switches};
 use crate::measure::{JobLife, Run};
 use crate::rivals::Rival;
-use crate::scenario::{Event, FaultKind, Range, Scenario, TemplateSpec};
+use crate::scenario::{Event, FaultKind, PodFailure, Range, Scenario, TemplateSpec};
 use agenda::Agenda;
 pub(crate) use dice::Dice;
 use faults::Faults;
@@ -93,6 +93,8 @@ pub(crate) struct World<'a, F: Fidelity> {
     templates: BTreeMap<String, TemplateSpec>,
     /// Image pulls of queues whose templates say so.
     pulls: BTreeMap<Queue, Range>,
+    /// Images whose pods do not start.
+    failing: BTreeMap<String, PodFailure>,
     /// Builds by the names that the scenario gives them.
     builds: BTreeMap<String, u64>,
     keepers: [Option<Keeper>; 2],
@@ -169,6 +171,7 @@ impl<'a, F: Fidelity> World<'a, F> {
             nodes: Nodes::new(&settings.nodes, scenario.seed),
             templates: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            failing: BTreeMap::new(),
             builds: BTreeMap::new(),
             keepers: [None, None],
             runs: 0,

@@ -86,6 +86,10 @@ impl<F: Fidelity> World<'_, F> {
             Some(pull) => self.pulls.insert(queue, pull),
             None => self.pulls.remove(&queue),
         };
+        match spec.fails {
+            Some(fails) => self.failing.insert(spec.image.clone(), fails),
+            None => self.failing.remove(&spec.image),
+        };
         self.cluster_changed = true;
     }
 

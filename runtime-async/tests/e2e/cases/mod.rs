@@ -5,6 +5,7 @@ mod annotations;
 mod burst;
 mod crowd;
 mod events;
+mod failing;
 mod installing;
 mod outages;
 mod process;
@@ -24,6 +25,12 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
             outages::buildkite,
         ),
         suite.case_alone("an_outage_of_kubernetes_costs_no_build", outages::kubernetes),
+        suite.case("a_quota_that_is_used_up_costs_a_handful_of_requests", failing::quota),
+        suite.case(
+            "pods_that_pod_security_refuses_cost_a_handful_of_requests",
+            failing::pod_security,
+        ),
+        suite.case_alone("an_image_that_is_not_there_costs_few_pods", failing::no_image),
         suite.case("a_hundred_and_twenty_agents_are_two_pages", crowd::two_pages),
         suite.case("a_burst_gets_a_pod_per_build_and_all_go", burst::twelve_builds),
         suite.case("one_build_gets_one_pod_and_the_pod_goes", burst::one_build),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Complaints, MOST_JOBS, MOST_THINGS, workload};
 use crate::scenario::outline::Place;
 use crate::scenario::problem::Rule;
-use crate::scenario::{Event, FaultKind, FaultSpec, Moment, Scenario, StepKind};
+use crate::scenario::{Event, FaultKind, FaultSpec, Moment, RequestKind, Scenario, StepKind};
 
 pub(super) fn check(scenario: &Scenario, place: &Place<'_>, complaints: &mut Complaints) {
     for (number, moment) in scenario.timeline.iter().enumerate() {
@@ -67,7 +67,11 @@ fn fault_alone(fault: &FaultSpec, place: &Place<'_>, complaints: &mut Complaints
     }
     match fault.with {
         FaultKind::Delay(span) => complaints.some_time(&place.key("with").key("delay"), span),
-        FaultKind::Drop
+        FaultKind::QuotaExceeded if fault.on != RequestKind::Creates => {
+            complaints.add(&place.key("on"), Rule::Order, "a quota is for pods: write `creates`")
+        }
+        FaultKind::QuotaExceeded
+        | FaultKind::Drop
         | FaultKind::LoseReply
         | FaultKind::TooManyRequests
         | FaultKind::ServerError
