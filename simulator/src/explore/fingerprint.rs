@@ -16,7 +16,7 @@ use super::state::State;
 
 /// Longer, in milliseconds, than anything that the core remembers makes a
 /// difference with the settings of small worlds.
-const HORIZON: i64 = 301_000;
+const HORIZON: i64 = 200_000;
 
 /// Writes states out, in a place that is used again.
 #[derive(Debug, Default)]
