@@ -72,6 +72,8 @@ enum Happening {
     /// Which controller, which run of it, and which of its wakes.
     KeeperWakes(u8, u32, u32),
     WatchShows(u8, u32),
+    /// A controller that was asked to end waits for nothing more.
+    FarewellOver(u8, u32),
     Arrives(u32),
     Answered(u32),
     RivalLooks,
@@ -260,6 +262,7 @@ impl<'a, F: Fidelity> World<'a, F> {
             }
             Happening::KeeperWakes(which, run, wake) => self.keeper_wakes(which, run, wake),
             Happening::WatchShows(which, run) => self.watch_shows(which, run),
+            Happening::FarewellOver(which, run) => self.farewell_over(which, run),
             Happening::Arrives(slot) => self.arrives(slot),
             Happening::Answered(slot) => self.answered(slot),
             Happening::RivalLooks => self.rival_looks(),

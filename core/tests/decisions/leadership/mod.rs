@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use buildscaler_core::{
-    Action, Command, CommandId, Config, Controller, Failure, FindingChange, FindingKind, Input, LeadershipConfig,
-    Lease, LeaseRecord, Loss, Refusal, Role, Timestamp, View, WriteLease,
+    Action, Command, Controller, Failure, FindingChange, FindingKind, Input, Lease, LeaseRecord, Loss, Refusal, Role,
+    View,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

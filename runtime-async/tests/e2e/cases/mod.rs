@@ -7,6 +7,7 @@ mod crowd;
 mod events;
 mod failing;
 mod installing;
+mod leadership;
 mod outages;
 mod process;
 mod startup;
@@ -36,6 +37,13 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("one_build_gets_one_pod_and_the_pod_goes", burst::one_build),
         suite.case("a_killed_controller_leaves_no_duplicates", process::killed),
         suite.case("two_controllers_make_no_more_pods_than_one", process::twins),
+        suite.case("a_leader_that_ends_is_followed_within_two_seconds", leadership::ended),
+        suite.case(
+            "a_leader_that_is_killed_is_followed_within_the_lease_time",
+            leadership::killed,
+        ),
+        suite.case("a_leader_that_was_paused_commands_no_more", leadership::paused),
+        suite.case_alone("no_leader_commands_while_kubernetes_is_away", leadership::cut_off),
         suite.case("sigterm_ends_the_controller_and_leaves_the_pods", process::terminated),
         suite.case("a_replaced_template_drains_its_pods", templates::replaced),
         suite.case("a_deleted_template_drains_its_pods", templates::deleted),

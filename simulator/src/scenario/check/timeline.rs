@@ -36,6 +36,7 @@ fn alone(event: &Event, place: &Place<'_>, complaints: &mut Complaints) {
         Event::SpendRequests(count) => {
             complaints.bounds(&place.key("spend-requests"), (*count).into(), 1, 1_000_000);
         }
+        Event::PauseController(span) => complaints.some_time(&place.key("pause-controller"), *span),
         Event::ClockForward(span) => complaints.some_time(&place.key("clock-forward"), *span),
         Event::ClockBack(span) => complaints.some_time(&place.key("clock-back"), *span),
         Event::Fault(fault) => fault_alone(fault, &place.key("fault"), complaints),
@@ -50,6 +51,7 @@ fn alone(event: &Event, place: &Place<'_>, complaints: &mut Complaints) {
         | Event::StartController
         | Event::StartSecondController
         | Event::StopSecondController
+        | Event::EndController
         | Event::FaultsEnd => {}
     }
 }
@@ -170,6 +172,8 @@ impl<'a> SoFar<'a> {
             }
             Event::CrashController => (!self.controller).then(|| order("crash-controller", "it is away")),
             Event::StopController => switch(&mut self.controller, false, "stop-controller", "it is away already"),
+            Event::EndController => switch(&mut self.controller, false, "end-controller", "it is away already"),
+            Event::PauseController(_) => (!self.controller).then(|| order("pause-controller", "it is away")),
             Event::StartController => switch(&mut self.controller, true, "start-controller", "it was not stopped"),
             Event::StartSecondController => {
                 switch(&mut self.second, true, "start-second-controller", "it runs already")
