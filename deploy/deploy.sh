@@ -7,6 +7,9 @@
 #   BUILDKITE_ACCESS_TOKEN               required: the controller's, for Buildkite's REST API
 #   BUILDKITE_AGENT_TOKEN                required: the agents', to register with Buildkite
 #   BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN the controller's IAM role; leave it out where there is no AWS
+#   BUILDSCALER_MARKETPLACE_PRODUCT_CODE meters usage by the AWS Marketplace; needs the role
+#   BUILDSCALER_MARKETPLACE_PUBLIC_KEY_VERSION of the product's key             [1]
+#   BUILDSCALER_MARKETPLACE_DIMENSION    in which agent-hours are counted     [agents]
 #   BUILDSCALER_IMAGE                    another image than the manifests name
 #
 # Nothing is changed unless all of it can be. It may be run again at any time.
@@ -75,8 +78,27 @@ check_variables() {
     complain "BUILDKITE_ORG_SLUG is the last part of https://buildkite.com/my-organization-slug, without the rest"
   [[ ${BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN:-arn:aws:iam::0:role/x} =~ ^arn:aws[a-z-]*:iam::[0-9]+:role/[A-Za-z0-9+=,.@_/-]+$ ]] ||
     complain "BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN is no ARN of a role, such as arn:aws:iam::123456789012:role/buildscaler"
+  check_marketplace
   [[ ${BUILDSCALER_IMAGE:-x} =~ ^[A-Za-z0-9][A-Za-z0-9._/:@-]*$ ]] || complain "BUILDSCALER_IMAGE is no image reference"
   give_up_on_complaints
+}
+
+check_marketplace() {
+  local variable
+  if [ -n "${BUILDSCALER_MARKETPLACE_PRODUCT_CODE:-}" ]; then
+    [ -n "${BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN:-}" ] ||
+      complain "BUILDSCALER_MARKETPLACE_PRODUCT_CODE needs BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN: AWS meters nobody without an IAM role"
+  else
+    for variable in BUILDSCALER_MARKETPLACE_PUBLIC_KEY_VERSION BUILDSCALER_MARKETPLACE_DIMENSION; do
+      [ -z "${!variable:-}" ] || complain "$variable means nothing without BUILDSCALER_MARKETPLACE_PRODUCT_CODE"
+    done
+  fi
+  [[ ${BUILDSCALER_MARKETPLACE_PRODUCT_CODE:-x} =~ ^[-a-zA-Z0-9/=:_.@]+$ ]] ||
+    complain "BUILDSCALER_MARKETPLACE_PRODUCT_CODE is no product code"
+  [[ ${BUILDSCALER_MARKETPLACE_PUBLIC_KEY_VERSION:-1} =~ ^[1-9][0-9]{0,8}$ ]] ||
+    complain "BUILDSCALER_MARKETPLACE_PUBLIC_KEY_VERSION is no number from 1 on"
+  [[ ${BUILDSCALER_MARKETPLACE_DIMENSION:-x} =~ ^[A-Za-z0-9_.-]+$ ]] ||
+    complain "BUILDSCALER_MARKETPLACE_DIMENSION is no name of a dimension"
 }
 
 check_cluster() {
@@ -169,6 +191,9 @@ patches:
       path: /spec/template/metadata/annotations
       value: {buildscaler.elotl.co/access-token-version: "$1"}
 EOF
+  marketplace_option product-code "${BUILDSCALER_MARKETPLACE_PRODUCT_CODE:-}"
+  marketplace_option public-key-version "${BUILDSCALER_MARKETPLACE_PUBLIC_KEY_VERSION:-}"
+  marketplace_option dimension "${BUILDSCALER_MARKETPLACE_DIMENSION:-}"
   if [ -n "${BUILDSCALER_IMAGE:-}" ]; then
     echo "    - {op: replace, path: /spec/template/spec/containers/0/image, value: \"$BUILDSCALER_IMAGE\"}"
   fi
@@ -181,6 +206,12 @@ EOF
       value: {eks.amazonaws.com/role-arn: "$BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN"}
 EOF
   fi
+}
+
+# Adds an option to the controller's command line, if it has a value.
+marketplace_option() {
+  [ -z "$2" ] ||
+    echo "    - {op: add, path: /spec/template/spec/containers/0/args/-, value: \"--marketplace-$1=$2\"}"
 }
 
 main

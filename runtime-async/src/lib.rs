@@ -12,6 +12,7 @@ mod crier;
 mod journal;
 mod kubernetes;
 mod log;
+mod metering;
 mod mirror;
 mod reflector;
 mod run;
@@ -25,6 +26,7 @@ mod transport;
 mod watcher;
 mod whereabouts;
 
+pub use metering::{KeyError, Metering, PublicKey};
 pub use run::{Observer, RunError, run};
 pub use settings::{Settings, SettingsError};
 pub use startup::main;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::crier::Crier;
 use crate::journal::{Journal, Subject};
+use crate::metering::Metering;
 use crate::settings::Settings;
 use crate::tape::Tape;
 use crate::transport::Transport;
@@ -72,6 +73,7 @@ pub async fn run(
         surroundings,
         transport,
         record,
+        metering,
     } = settings;
     let mut tape = Tape::new(record, &config);
     let clock = Arc::new(Clock::new());
@@ -87,6 +89,7 @@ pub async fn run(
         surroundings,
         clock: Arc::clone(&clock),
         mirrors: Arc::clone(watcher.mirrors()),
+        metering,
     });
     let mut controller = Controller::new(config);
     let mut journal = Journal::default();
@@ -144,6 +147,7 @@ struct Errand {
     surroundings: Surroundings,
     clock: Arc<Clock>,
     mirrors: Arc<Mirrors>,
+    metering: Option<Metering>,
 }
 
 impl Errand {
@@ -151,7 +155,11 @@ impl Errand {
     async fn carry_out(self: Arc<Self>, command: Command) -> Input {
         let subject = Subject::of(&command);
         let begun = Instant::now();
-        let answer = match self.answer_from_mirrors(&command).await {
+        let mut answer = self.answer_from_mirrors(&command).await;
+        if answer.is_none() {
+            answer = meter(self.metering.as_ref(), &command, &self.clock).await;
+        }
+        let answer = match answer {
             Some(answer) => answer,
             None => exchange(&self.transport, &self.surroundings, &self.clock, command).await,
         };
@@ -175,6 +183,11 @@ impl Errand {
             | Action::WriteLease(_) => None,
         }
     }
+}
+
+/// Carries out one command by asking AWS; none if that is not whom to ask.
+pub(crate) async fn meter(metering: Option<&Metering>, command: &Command, clock: &Clock) -> Option<Input> {
+    metering?.carry_out(command, clock).await
 }
 
 /// Carries out one command by asking the APIs.

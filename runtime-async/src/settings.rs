@@ -12,7 +12,8 @@ use thiserror::Error;
 use crate::buildkite::{Buildkite, BuildkiteError};
 use crate::clock::Clock;
 use crate::kubernetes::Kubernetes;
-use crate::run::exchange;
+use crate::metering::Metering;
+use crate::run::{exchange, meter};
 use crate::transport::Transport;
 
 /// Everything that [`run`](crate::run) needs.
@@ -22,6 +23,7 @@ pub struct Settings {
     pub(crate) surroundings: Surroundings,
     pub(crate) transport: Arc<Transport>,
     pub(crate) record: Option<recording::Settings>,
+    pub(crate) metering: Option<Metering>,
 }
 
 /// Why the settings cannot be used.
@@ -57,6 +59,7 @@ impl Settings {
             surroundings,
             transport: Arc::new(Transport { kubernetes, buildkite }),
             record: None,
+            metering: None,
         })
     }
 
@@ -66,9 +69,20 @@ impl Settings {
         Self { record, ..self }
     }
 
+    /// Tells AWS Marketplace of the usage, if there is somebody to do it.
+    #[must_use]
+    pub fn meter(mut self, metering: Option<Metering>) -> Self {
+        self.config.metering = metering.as_ref().map(|metering| metering.config.clone());
+        Self { metering, ..self }
+    }
+
     /// Carries out one command by asking the APIs, as [`run`](crate::run) does
     /// with every command that watches do not answer.
     pub async fn carry_out(&self, command: Command) -> Input {
-        exchange(&self.transport, &self.surroundings, &Clock::new(), command).await
+        let clock = Clock::new();
+        match meter(self.metering.as_ref(), &command, &clock).await {
+            Some(answer) => answer,
+            None => exchange(&self.transport, &self.surroundings, &clock, command).await,
+        }
     }
 }

@@ -10,6 +10,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::log;
+use crate::metering::{MeteringArgs, MeteringError};
 use crate::run::{RunError, run};
 use crate::serve::{self, About, ServeArgs, ServeError};
 use crate::settings::{Settings, SettingsError};
@@ -29,6 +30,8 @@ struct Args {
     leadership: LeadershipArgs,
     #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    metering: MeteringArgs,
 }
 
 /// Why the process cannot go on.
@@ -40,6 +43,8 @@ enum StartupError {
     Settings(#[from] SettingsError),
     #[error("{0}")]
     Leadership(String),
+    #[error(transparent)]
+    Metering(#[from] MeteringError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -74,9 +79,10 @@ pub fn main() -> ExitCode {
         Err(error) => {
             tracing::error!("{error}");
             match error {
-                StartupError::Whereabouts(_) | StartupError::Settings(_) | StartupError::Leadership(_) => {
-                    ExitCode::from(UNUSABLE)
-                }
+                StartupError::Whereabouts(_)
+                | StartupError::Settings(_)
+                | StartupError::Leadership(_)
+                | StartupError::Metering(_) => ExitCode::from(UNUSABLE),
                 StartupError::Serve(_) | StartupError::Run(_) | StartupError::System(_) => ExitCode::FAILURE,
             }
         }
@@ -88,6 +94,7 @@ async fn control(
         controller: args,
         leadership,
         serve,
+        metering,
     }: &Args,
 ) -> Result<(), StartupError> {
     let signals = Signals::catch()?;
@@ -96,6 +103,7 @@ async fn control(
         .config(args.namespace(), &cluster.default_namespace)
         .map_err(StartupError::Leadership)?;
     announce(args, leadership.as_ref(), &cluster);
+    let metering = metering.metering()?;
     let surroundings = Surroundings {
         organization: args.buildkite_org.clone(),
         namespace: args.namespace().map(str::to_owned),
@@ -110,8 +118,9 @@ async fn control(
         config: &config,
     };
     let (_server, observer) = serve::start(serve, &about)?;
-    let settings =
-        Settings::new(config, surroundings, &cluster, &args.buildkite_api_url, &args.token)?.record(recording(args));
+    let settings = Settings::new(config, surroundings, &cluster, &args.buildkite_api_url, &args.token)?
+        .record(recording(args))
+        .meter(metering);
     Ok(run(settings, signals.requested(), observer).await?)
 }
 

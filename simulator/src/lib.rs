@@ -1,5 +1,6 @@
-//! The outside world of Buildscaler: fakes of Kubernetes and Buildkite, and
-//! worlds made of them in which the controller is driven through scenarios.
+//! The outside world of Buildscaler: fakes of Kubernetes, Buildkite and AWS
+//! Marketplace, and worlds made of the first two in which the controller is
+//! driven through scenarios.
 //!
 //! The fakes are state machines without IO: a request and the time go in, a
 //! response comes out. They read no clock and open no socket; only
@@ -14,6 +15,7 @@ pub mod import;
 pub mod kubernetes;
 pub mod lift;
 pub mod loopback;
+pub mod marketplace;
 pub mod measure;
 pub mod report;
 pub mod rivals;

@@ -52,7 +52,7 @@ impl Controller {
 
     /// When metering has something to do next.
     pub(super) fn next_metering(&self, now: Timestamp) -> Option<(Timestamp, Reason)> {
-        self.config.metering.as_ref()?;
+        self.config.metering.as_ref().filter(|_| self.is_in_command())?;
         self.metering.next_due(now)
     }
 
@@ -67,6 +67,9 @@ impl Controller {
     }
 
     fn tell(&mut self, subject: &str, outcome: &Outcome, failures: u32, findings: &mut Vec<FindingChange>) {
+        if !self.is_in_command() {
+            return;
+        }
         let failure = match outcome {
             Outcome::Done => return self.restate(KINDS, Vec::new(), findings),
             Outcome::Failed(failure) => failure,

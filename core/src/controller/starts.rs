@@ -1,7 +1,5 @@
 //! What is learnt of how pods start, and what follows from it.
 
-use std::collections::BTreeSet;
-
 use super::Controller;
 use crate::annotations::Terms;
 use crate::assess::{Assessor, relation};
@@ -46,9 +44,10 @@ impl Controller {
         now: Timestamp,
     ) {
         if fleet.templates_known {
-            let serving = fleet.queues.values().filter_map(QueueFleet::serving);
-            let serving: BTreeSet<&Uid> = serving.map(|template| &template.uid).collect();
-            self.breakers.retain(|uid| serving.contains(uid));
+            self.breakers.retain(|uid, hash| {
+                let mut serving = fleet.queues.values().filter_map(QueueFleet::serving);
+                serving.any(|template| template.uid == *uid && template.hash == *hash)
+            });
         }
         let assessor = Assessor {
             sightings: &self.sightings,

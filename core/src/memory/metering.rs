@@ -104,6 +104,15 @@ impl Metering {
         }
     }
 
+    /// Another controller commands from now on, and records the hours that it
+    /// sees. What was seen of the hour that runs goes into the next record of
+    /// this one, if it ever makes one again.
+    pub(crate) fn step_down(&mut self) {
+        self.seen = None;
+        let open = std::mem::take(&mut self.open);
+        self.carried = open.into_values().fold(self.carried, u64::saturating_add);
+    }
+
     /// What is to be sent now, if anything; it counts as sent.
     pub(crate) fn due(&mut self, config: &MeteringConfig, now: Timestamp) -> Option<(Action, Reason)> {
         if self.sent {

@@ -16,7 +16,6 @@ mod draining;
 mod environment;
 mod failures;
 mod late_ceilings;
-mod leadership;
 mod manifests;
 mod metering;
 mod policies;

@@ -26,7 +26,6 @@ pub(super) fn template(name: &str, version: u64, dice: &mut Dice) -> TemplateSpe
         },
         grace_seconds: None,
         image_pull: None,
-        fails: None,
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod buildkite;
 mod http;
 pub mod kubernetes;
+pub mod marketplace;
 pub mod stage;
 
 pub use http::{Shared, wall_clock};

@@ -16,7 +16,6 @@
 )]
 
 mod corpus;
-mod leading;
 mod liveness;
 mod restarts;
 mod safety;

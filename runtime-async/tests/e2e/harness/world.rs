@@ -206,7 +206,6 @@ impl World {
             idle_timeout: 3,
             startup_timeout: 600,
             verbose: false,
-            leader_elect: false,
         }
     }
 

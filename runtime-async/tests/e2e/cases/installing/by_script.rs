@@ -39,11 +39,34 @@ pub(crate) async fn whole_path(world: &World) {
         account.contains(&format!("eks.amazonaws.com/role-arn: {ROLE}")),
         "{account}"
     );
+    metered(world);
     let generation = generation(world);
     run(script(world).env("BUILDKITE_ACCESS_TOKEN", "another-token"));
     assert_eq!(self::generation(world), generation + 1, "a new token starts a new pod");
 
     uninstall(world, &before).await;
+}
+
+/// Metering is off, is on with a product code, and off again without.
+fn metered(world: &World) {
+    let arguments = || {
+        let path = "--output=jsonpath={.spec.template.spec.containers[0].args}";
+        kubectl(world, &["get", "deployment", "buildscaler", path])
+    };
+    let plain = arguments();
+    assert!(!plain.contains("marketplace"), "{plain}");
+    let mut script = script(world);
+    script
+        .env("BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN", ROLE)
+        .env("BUILDSCALER_MARKETPLACE_PRODUCT_CODE", "product/1")
+        .env("BUILDSCALER_MARKETPLACE_DIMENSION", "agents");
+    run(&mut script);
+    let metered = arguments();
+    for option in ["--marketplace-product-code=product/1", "--marketplace-dimension=agents"] {
+        assert!(metered.contains(option), "{metered}");
+    }
+    run(&mut self::script(world));
+    assert_eq!(arguments(), plain);
 }
 
 /// Seen to fail when the Secrets were applied before the rest had been tried.
@@ -65,6 +88,14 @@ pub(crate) async fn refused(world: &World) {
     refuses(
         script(world).env("BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN", "buildscaler"),
         &["is no ARN of a role"],
+    );
+    refuses(
+        script(world).env("BUILDSCALER_MARKETPLACE_PRODUCT_CODE", "product"),
+        &["needs BUILDSCALER_SERVICE_ACCOUNT_ROLE_ARN"],
+    );
+    refuses(
+        script(world).env("BUILDSCALER_MARKETPLACE_DIMENSION", "agents"),
+        &["means nothing without BUILDSCALER_MARKETPLACE_PRODUCT_CODE"],
     );
     refuses(
         script(world).env("NAMESPACE", "nowhere"),
