@@ -169,7 +169,8 @@ pub(crate) fn unmatchable(queue: &Queue, waiting: &Waiting) -> Option<Finding> {
         subject: queue.to_string(),
         detail: format!(
             "jobs ask for agents with {rules}, which the agents of this queue's template lack; add the tags to \
-             BUILDKITE_AGENT_TAGS in the template, or mend the pipeline"
+             BUILDKITE_AGENT_TAGS in the template, or mend the pipeline; now and then one pod is tried all the same, \
+             if the template leaves its tags open"
         ),
     })
 }

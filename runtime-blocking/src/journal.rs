@@ -33,7 +33,9 @@ impl Journal {
                 let why = now.lost.map(Loss::as_str);
                 tracing::warn!(why, holder, "not leading any more: this controller does not command");
             }
-            Role::Follower if is_news => tracing::info!(holder, "following: another controller commands"),
+            Role::Follower if is_news && holder.is_some() => {
+                tracing::info!(holder, "following: another controller commands")
+            }
             Role::Leader | Role::Follower => {}
         }
         self.leadership = Some(now);

@@ -9,7 +9,7 @@ use crate::demand::HeldBack;
 use crate::failure::{Failure, Refusal};
 use crate::finding::{Finding, FindingChange, FindingKind};
 use crate::lease::Lease;
-use crate::memory::{Errand, Sightings};
+use crate::memory::{Breakers, Errand, Sightings};
 use crate::reason::Reason;
 use crate::report::Report;
 use crate::step::{Command, CommandId};
@@ -110,11 +110,13 @@ impl Controller {
         self.buildkite = None;
         self.versions = Vec::new();
         self.blueprints = Blueprints::default();
+        self.breakers = Breakers::default();
         self.sightings = Sightings::default();
         self.held_back = HeldBack::default();
         self.wishes = BTreeMap::new();
         self.report = Report::default();
         self.metering.step_down();
+        self.jobs_lack_room = false;
         let kinds: Vec<FindingKind> = FindingKind::ALL
             .iter()
             .copied()

@@ -1,5 +1,7 @@
 //! What is learnt of how pods start, and what follows from it.
 
+use std::collections::BTreeSet;
+
 use super::Controller;
 use crate::annotations::Terms;
 use crate::assess::{Assessor, relation};
@@ -44,10 +46,9 @@ impl Controller {
         now: Timestamp,
     ) {
         if fleet.templates_known {
-            self.breakers.retain(|uid, hash| {
-                let mut serving = fleet.queues.values().filter_map(QueueFleet::serving);
-                serving.any(|template| template.uid == *uid && template.hash == *hash)
-            });
+            let serving = fleet.queues.values().filter_map(QueueFleet::serving);
+            let serving: BTreeSet<&Uid> = serving.map(|template| &template.uid).collect();
+            self.breakers.retain(|uid| serving.contains(uid));
         }
         let assessor = Assessor {
             sightings: &self.sightings,

@@ -26,8 +26,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// What is remembered of each version of a template that serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Breakers {
-    #[serde(with = "crate::pairs")]
-    versions: BTreeMap<(Uid, TemplateHash), Breaker>,
+    /// By the template's uid: of one Job only one version can serve.
+    versions: BTreeMap<Uid, Version>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Version {
+    hash: TemplateHash,
+    breaker: Breaker,
 }
 
 /// How the pods of one version have started.
@@ -57,32 +63,35 @@ pub(crate) struct Trials {
 }
 
 impl Breakers {
-    /// Forgets versions that no longer serve.
-    pub(crate) fn retain(&mut self, serves: impl Fn(&Uid, &TemplateHash) -> bool) {
-        self.versions.retain(|(uid, hash), _| serves(uid, hash));
+    /// Forgets templates that no longer serve.
+    pub(crate) fn retain(&mut self, serves: impl Fn(&Uid) -> bool) {
+        self.versions.retain(|uid, _| serves(uid));
     }
 
-    /// What is remembered of this version, to learn more.
+    /// What is remembered of this version, to learn more; nothing of one that
+    /// is new.
     pub(crate) fn learn(&mut self, template: &Template) -> &mut Breaker {
-        self.versions
-            .entry((template.uid.clone(), template.hash.clone()))
-            .or_default()
+        let fresh = || Version {
+            hash: template.hash.clone(),
+            breaker: Breaker::default(),
+        };
+        let version = self.versions.entry(template.uid.clone()).or_insert_with(fresh);
+        if version.hash != template.hash {
+            *version = fresh();
+        }
+        &mut version.breaker
     }
 
     /// What is remembered of this version.
     pub(crate) fn of(&self, template: &Template) -> Option<&Breaker> {
-        // A key of two owned names cannot be looked for by two borrowed ones,
-        // and of one Job hardly ever more than one version is remembered.
-        self.versions
-            .iter()
-            .find(|((uid, hash), _)| *uid == template.uid && *hash == template.hash)
-            .map(|(_, breaker)| breaker)
+        let version = self.versions.get(&template.uid)?;
+        (version.hash == template.hash).then_some(&version.breaker)
     }
 
     /// Books that a pod of this version was asked for.
     pub(crate) fn sent(&mut self, uid: &Uid, hash: &TemplateHash, now: Timestamp) {
-        let version = self.versions.get_mut(&(uid.clone(), hash.clone()));
-        if let Some(trials) = version.and_then(|breaker| breaker.trials.as_mut()) {
+        let version = self.versions.get_mut(uid).filter(|version| version.hash == *hash);
+        if let Some(trials) = version.and_then(|version| version.breaker.trials.as_mut()) {
             let pause = FIRST_PAUSE.saturating_mul(1 << trials.sent.min(16)).min(LONGEST_PAUSE);
             trials.next_at = now.after(pause);
             trials.sent = trials.sent.saturating_add(1);
@@ -92,19 +101,17 @@ impl Breakers {
     /// The same without the words of servers, to be written down.
     pub(crate) fn without_words(&self) -> Self {
         let mut breakers = self.clone();
-        for last in breakers
-            .versions
-            .values_mut()
-            .filter_map(|breaker| breaker.last.as_mut())
-        {
-            last.message = None;
+        for version in breakers.versions.values_mut() {
+            if let Some(last) = &mut version.breaker.last {
+                last.message = None;
+            }
         }
         breakers
     }
 
     /// Whether nothing in them is later than `end`, but for the next trial.
     pub(crate) fn are_consistent(&self, end: Timestamp) -> bool {
-        self.versions.values().all(|breaker| {
+        self.versions.values().all(|Version { breaker, .. }| {
             let trials = breaker
                 .trials
                 .is_none_or(|trials| trials.since <= end && trials.next_at <= end.after(LONGEST_PAUSE));

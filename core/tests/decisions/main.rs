@@ -16,6 +16,7 @@ mod draining;
 mod environment;
 mod failures;
 mod late_ceilings;
+mod leadership;
 mod manifests;
 mod metering;
 mod policies;

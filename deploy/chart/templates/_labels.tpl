@@ -1,3 +1,8 @@
 {{- define "buildscaler.labels" -}}
 app.kubernetes.io/name: {{ .Values.name | quote }}
 {{- end -}}
+
+{{- /* Whether one of several controllers commands: where there are several, they must agree. */}}
+{{- define "buildscaler.elects" -}}
+{{- if or (gt (int .Values.replicas) 1) (index .Values.options "leader-elect") }}true{{ end -}}
+{{- end -}}

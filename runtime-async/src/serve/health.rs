@@ -13,11 +13,11 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use buildscaler_core::{Controller, Input, Step, Timestamp};
+use buildscaler_core::{Controller, Input, Role, Step, Timestamp};
 
 use self::check::{Check, answer};
 use self::pulse::Pulse;
-use self::sight::Sights;
+use self::sight::{BUILDKITE, Sights};
 use crate::run::Observer;
 
 mod check;
@@ -44,6 +44,8 @@ pub(super) struct Vitals(Arc<Mutex<Signs>>);
 struct Signs {
     pulse: Pulse,
     sights: Sights,
+    /// Whether another replica commands, so that this one has not to look.
+    stands_by: bool,
 }
 
 impl Vitals {
@@ -51,6 +53,7 @@ impl Vitals {
         Self(Arc::new(Mutex::new(Signs {
             pulse: Pulse::new(now),
             sights: Sights::default(),
+            stands_by: false,
         })))
     }
 
@@ -66,7 +69,8 @@ impl Vitals {
     fn ready(&self, now: Instant) -> Vec<Check> {
         let signs = self.signs();
         let mut checks = vec![signs.pulse.check(now)];
-        checks.extend(signs.sights.checks(now));
+        let looks = |check: &Check| !signs.stands_by || check.name != BUILDKITE;
+        checks.extend(signs.sights.checks(now).into_iter().filter(looks));
         checks
     }
 }
@@ -79,8 +83,12 @@ impl Observer for Vitals {
         signs.sights.told((now, instant), input);
     }
 
-    fn stepped(&mut self, now: Timestamp, step: &Step, _controller: &Controller) {
-        self.signs().pulse.ends(Instant::now(), step.wake.at.since(now));
+    fn stepped(&mut self, now: Timestamp, step: &Step, controller: &Controller) {
+        let mut signs = self.signs();
+        signs.pulse.ends(Instant::now(), step.wake.at.since(now));
+        signs.stands_by = controller
+            .leadership()
+            .is_some_and(|told| told.role == Role::Follower && told.holder.is_some());
     }
 }
 

@@ -109,7 +109,9 @@ impl Peace {
         let interval = SmallWorld::config().sync_interval;
         let passed = state.now.since(self.since);
         let template = state.outside.template.as_ref();
-        if passed > interval * 2 + SLACK && template.is_some() {
+        // Where starts fail, pods are made one at a time and ever more rarely.
+        let fails = state.controller.failing_templates().next().is_some();
+        if passed > interval * 2 + SLACK && template.is_some() && !fails {
             let coming = state.outside.pods.iter();
             let coming = coming.filter(|pod| {
                 let current = pod.shown.template_uid.as_ref() == template.map(|template| &template.uid);

@@ -26,6 +26,7 @@ pub(super) fn template(name: &str, version: u64, dice: &mut Dice) -> TemplateSpe
         },
         grace_seconds: None,
         image_pull: None,
+        fails: None,
     }
 }
 

@@ -88,6 +88,8 @@ impl Stage {
             | Event::StartController
             | Event::StartSecondController
             | Event::StopSecondController
+            | Event::EndController
+            | Event::PauseController(_)
             | Event::ClockForward(_)
             | Event::ClockBack(_)
             | Event::Fault(_)

@@ -155,6 +155,8 @@ impl<'a> Ideal<'a> {
             | Event::StartController
             | Event::StartSecondController
             | Event::StopSecondController
+            | Event::EndController
+            | Event::PauseController(_)
             | Event::ClockForward(_)
             | Event::ClockBack(_)
             | Event::Fault(_)

@@ -64,6 +64,12 @@ pub enum Event {
     StartSecondController,
     /// And is killed.
     StopSecondController,
+    /// The controller is asked to end, as Kubernetes asks: it gives back what it
+    /// holds.
+    EndController,
+    /// The controller's process stands still for so long, and then goes on where
+    /// it stood.
+    PauseController(Span),
     /// The clock that controllers read jumps ahead.
     ClockForward(Span),
     /// The clock that controllers read jumps back; a controller that runs goes
@@ -163,6 +169,8 @@ pub enum FaultKind {
     ServerError,
     /// 503.
     Unavailable,
+    /// 403, of a create: a quota of the namespace is used up.
+    QuotaExceeded,
     /// The answer is no JSON.
     Garbled,
     /// Half of a page's rows are missing; it says as truly as before whether

@@ -29,7 +29,7 @@ pub use read::LONGEST_TEXT;
 pub use schema::schema;
 pub use settings::{BuildkiteSettings, ControllerSettings, NodeSettings, PodSettings, Replies, WorldSettings};
 pub use span::{Range, Span};
-pub use workload::{BuildEvent, ConcurrencyLimit, Step, StepKind, TemplateSpec};
+pub use workload::{BuildEvent, ConcurrencyLimit, PodFailure, Step, StepKind, TemplateSpec};
 
 /// The version of the format that this program reads and writes.
 pub const VERSION: u32 = 1;

@@ -34,6 +34,20 @@ pub struct TemplateSpec {
     /// Its image pull, where it differs from the world's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull: Option<Range>,
+    /// How its pods fail to start, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<PodFailure>,
+}
+
+/// How all pods of a template fail to start, until it is replaced by one of
+/// another image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PodFailure {
+    /// Its image cannot be pulled.
+    NoImage,
+    /// Its container ends at once.
+    Crash,
 }
 
 impl TemplateSpec {
@@ -48,6 +62,7 @@ impl TemplateSpec {
             tags: Vec::new(),
             grace_seconds: None,
             image_pull: None,
+            fails: None,
         }
     }
 

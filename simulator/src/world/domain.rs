@@ -16,7 +16,7 @@ use buildscaler_core::{
 };
 
 use super::container::AgentSettings;
-use super::fidelity::{Effect, Fidelity, NAMESPACE, Outside, Passage, PodRef, Told};
+use super::fidelity::{Effect, Fidelity, NAMESPACE, NO_IMAGE, Outside, Passage, PodRef, Told};
 use super::manifest::job_manifest;
 use crate::kubernetes::{Controllers, DeleteOptions, FakeKubernetes, Propagation, Resource, Settings};
 use crate::scenario::TemplateSpec;
@@ -106,6 +106,10 @@ impl Fidelity for Domain {
         let pod = Arc::make_mut(&mut held.pod);
         match told {
             Told::Unschedulable => pod.trouble = Some("Unschedulable".into()),
+            Told::NoImage => {
+                pod.trouble = Some("ErrImagePull".into());
+                pod.message = Some(NO_IMAGE.into());
+            }
             Told::Running => pod.stage = PodStage::Running,
             Told::Succeeded => pod.stage = PodStage::Succeeded,
             Told::Failed => {

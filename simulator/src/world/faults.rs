@@ -9,6 +9,10 @@ use crate::scenario::{FaultKind, FaultSpec, RequestKind};
 /// How long a client waits for an answer, as both runtimes do.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What the API server says when a quota is used up.
+pub(crate) const QUOTA_EXCEEDED: &str =
+    "pods is forbidden: exceeded quota: few, requested: pods=1, used: pods=8, limited: pods=8";
+
 /// The schedule of faults. It depends on nothing but the requests and the
 /// time, so it does the same to either fidelity.
 #[derive(Clone, Debug)]

@@ -18,6 +18,9 @@ use crate::scenario::TemplateSpec;
 /// The namespace in which everything lives.
 pub(crate) const NAMESPACE: &str = "ci";
 
+/// What the kubelet says of an image that is not there.
+pub(crate) const NO_IMAGE: &str = "failed to resolve reference: not found";
+
 /// What both fidelities share of the outside world.
 #[derive(Debug)]
 pub(crate) struct Outside {
@@ -53,6 +56,7 @@ pub(crate) struct PodRef<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Unschedulable,
+    NoImage,
     Running,
     Succeeded,
     Failed,

@@ -7,6 +7,10 @@ use buildscaler_core::{Config, Controller, Finding, FindingChange, Input, Reason
 use super::fidelity::Fidelity;
 use super::{Happening, World};
 
+/// How long a controller that was asked to end waits for answers, as in both
+/// runtimes.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// A controller that runs.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -20,6 +24,9 @@ pub(super) struct Keeper {
     /// How far its clock is ahead, in milliseconds. As in both runtimes it
     /// follows the wall's ahead, and runs on where the wall's goes back.
     pub(super) ahead: i64,
+    /// Until when its process stands still.
+    paused_until: Option<Timestamp>,
+    leads: bool,
 }
 
 /// One command on its way, and whose it is.
@@ -50,22 +57,98 @@ impl<F: Fidelity> World<'_, F> {
             wake: 0,
             told_of_change: false,
             ahead: self.skew,
+            paused_until: None,
+            leads: false,
         });
-        self.story.line(self.now, || match which {
-            0 => "controller starts".to_owned(),
-            _ => "second controller starts".to_owned(),
-        });
+        self.story.line(self.now, || format!("{} starts", name(which)));
         self.wake_keeper_now(which);
     }
 
     /// Kills a controller. Requests that it has sent arrive all the same.
     pub(super) fn stop_keeper(&mut self, which: u8) {
         if self.keepers[which as usize].take().is_some() {
-            self.story.line(self.now, || match which {
-                0 => "controller is killed".to_owned(),
-                _ => "second controller is killed".to_owned(),
+            self.story.line(self.now, || format!("{} is killed", name(which)));
+            self.tell_leadership(which, None);
+        }
+    }
+
+    /// Asks a controller to end, as a runtime does on SIGTERM.
+    pub(super) fn end_keeper(&mut self, which: u8) {
+        let Some(run) = self.keepers[which as usize].as_ref().map(|keeper| keeper.run) else {
+            return;
+        };
+        self.story.line(self.now, || format!("{} is asked to end", name(which)));
+        self.agenda
+            .put(self.now.after(FAREWELL), Happening::FarewellOver(which, run));
+        self.step(which, Input::Shutdown);
+    }
+
+    pub(super) fn farewell_over(&mut self, which: u8, run: u32) {
+        if self.runs_still(which, run) {
+            self.has_ended(which);
+        }
+    }
+
+    fn has_ended(&mut self, which: u8) {
+        self.keepers[which as usize] = None;
+        self.story.line(self.now, || format!("{} has ended", name(which)));
+        self.tell_leadership(which, None);
+    }
+
+    /// Lets a controller's process stand still. What reaches it meanwhile waits.
+    pub(super) fn pause_keeper(&mut self, which: u8, length: Duration) {
+        let end = self.now.after(length);
+        if let Some(keeper) = &mut self.keepers[which as usize] {
+            keeper.paused_until = Some(end);
+            self.story.line(self.now, || {
+                format!("{} stands still for {} s", name(which), length.as_secs())
             });
         }
+    }
+
+    /// When a controller's process goes on, if it stands still.
+    fn paused_until(&self, which: u8) -> Option<Timestamp> {
+        let keeper = self.keepers[which as usize].as_ref()?;
+        keeper.paused_until.filter(|until| *until > self.now)
+    }
+
+    fn runs_still(&self, which: u8, run: u32) -> bool {
+        self.keepers[which as usize]
+            .as_ref()
+            .is_some_and(|keeper| keeper.run == run)
+    }
+
+    fn tell_leadership(&mut self, which: u8, until: Option<Timestamp>) {
+        if let Some(witness) = &mut self.witness {
+            witness.leads(which, self.now, until);
+        }
+    }
+
+    /// Tells who leads, as far as controllers ask.
+    fn follow_leadership(&mut self, which: u8) {
+        let Some(keeper) = &mut self.keepers[which as usize] else {
+            return;
+        };
+        let Some(told) = keeper.controller.leadership() else {
+            return;
+        };
+        let ahead = Duration::from_millis(keeper.ahead.unsigned_abs());
+        let until = told.valid_until.map(|until| {
+            if keeper.ahead < 0 {
+                until.after(ahead)
+            } else {
+                until.before(ahead)
+            }
+        });
+        if keeper.leads != until.is_some() {
+            keeper.leads = until.is_some();
+            let what = match told.lost {
+                Some(loss) if until.is_none() => format!("does not lead any more ({})", loss.as_str()),
+                Some(_) | None => "leads".to_owned(),
+            };
+            self.story.line(self.now, || format!("{} {what}", name(which)));
+        }
+        self.tell_leadership(which, until);
     }
 
     pub(super) fn wake_keeper_now(&mut self, which: u8) {
@@ -80,7 +163,9 @@ impl<F: Fidelity> World<'_, F> {
         let due = self.keepers[which as usize]
             .as_ref()
             .is_some_and(|keeper| keeper.run == run && keeper.wake == wake);
-        if due {
+        if let Some(until) = self.paused_until(which).filter(|_| due) {
+            self.agenda.put(until, Happening::KeeperWakes(which, run, wake));
+        } else if due {
             self.step(which, Input::Tick);
         }
     }
@@ -108,6 +193,10 @@ impl<F: Fidelity> World<'_, F> {
         let Some(keeper) = self.keepers[which as usize].as_mut().filter(|keeper| keeper.run == run) else {
             return;
         };
+        if let Some(until) = keeper.paused_until.filter(|until| *until > self.now) {
+            self.agenda.put(until, Happening::WatchShows(which, run));
+            return;
+        }
         keeper.told_of_change = false;
         if self.outside.faults.watch_is_broken(self.now) {
             return;
@@ -144,6 +233,10 @@ impl<F: Fidelity> World<'_, F> {
             .put(wake_at, Happening::KeeperWakes(which, run, keeper.wake));
         for change in &step.findings {
             self.tell_finding(change);
+        }
+        self.follow_leadership(which);
+        if step.finished {
+            return self.has_ended(which);
         }
         for command in step.commands {
             self.tally.reasons.insert(command.reason);
@@ -211,7 +304,7 @@ impl<F: Fidelity> World<'_, F> {
         let Some(which) = self.talks.at(slot).map(|talking| talking.which) else {
             return;
         };
-        let clock = self.clock(which);
+        let (clock, paused_until) = (self.clock(which), self.paused_until(which));
         let Some(talking) = self.talks.at(slot) else { return };
         let listens = self.keepers[talking.which as usize]
             .as_ref()
@@ -220,8 +313,19 @@ impl<F: Fidelity> World<'_, F> {
             self.talks.take(slot);
             return;
         }
+        if let Some(until) = paused_until {
+            self.agenda.put(until, Happening::Answered(slot));
+            return;
+        }
         self.fidelity.absorb(&mut talking.talk, clock);
         self.send(slot);
+    }
+}
+
+fn name(which: u8) -> &'static str {
+    match which {
+        0 => "controller",
+        _ => "second controller",
     }
 }
 
@@ -230,6 +334,11 @@ pub trait Witness {
     /// A controller starts, with no memory.
     fn starts(&mut self, controller: u8, config: &Config) {
         let _ = (controller, config);
+    }
+    /// Until when a controller may command; none if it may not. At `now`, the
+    /// true time.
+    fn leads(&mut self, controller: u8, now: Timestamp, until: Option<Timestamp>) {
+        let _ = (controller, now, until);
     }
     /// A controller is about to learn this.
     fn input(&mut self, controller: u8, clock: Timestamp, input: &Input);

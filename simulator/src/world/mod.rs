@@ -31,7 +31,7 @@ use buildscaler_core::{AgentId, Queue, Reason, Timestamp, Uid};
 use crate::buildkite::{FakeBuildkite, Limits, Switches};
 use crate::measure::{JobLife, Run};
 use crate::rivals::Rival;
-use crate::scenario::{Event, FaultKind, Range, Scenario, TemplateSpec};
+use crate::scenario::{Event, FaultKind, PodFailure, Range, Scenario, TemplateSpec};
 use agenda::Agenda;
 pub(crate) use dice::Dice;
 use faults::Faults;
@@ -72,6 +72,8 @@ enum Happening {
     /// Which controller, which run of it, and which of its wakes.
     KeeperWakes(u8, u32, u32),
     WatchShows(u8, u32),
+    /// A controller that was asked to end waits for nothing more.
+    FarewellOver(u8, u32),
     Arrives(u32),
     Answered(u32),
     RivalLooks,
@@ -93,6 +95,8 @@ pub(crate) struct World<'a, F: Fidelity> {
     templates: BTreeMap<String, TemplateSpec>,
     /// Image pulls of queues whose templates say so.
     pulls: BTreeMap<Queue, Range>,
+    /// Images whose pods do not start.
+    failing: BTreeMap<String, PodFailure>,
     /// Builds by the names that the scenario gives them.
     builds: BTreeMap<String, u64>,
     keepers: [Option<Keeper>; 2],
@@ -169,6 +173,7 @@ impl<'a, F: Fidelity> World<'a, F> {
             nodes: Nodes::new(&settings.nodes, scenario.seed),
             templates: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            failing: BTreeMap::new(),
             builds: BTreeMap::new(),
             keepers: [None, None],
             runs: 0,
@@ -257,6 +262,7 @@ impl<'a, F: Fidelity> World<'a, F> {
             }
             Happening::KeeperWakes(which, run, wake) => self.keeper_wakes(which, run, wake),
             Happening::WatchShows(which, run) => self.watch_shows(which, run),
+            Happening::FarewellOver(which, run) => self.farewell_over(which, run),
             Happening::Arrives(slot) => self.arrives(slot),
             Happening::Answered(slot) => self.answered(slot),
             Happening::RivalLooks => self.rival_looks(),

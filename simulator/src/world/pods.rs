@@ -8,7 +8,7 @@ use super::container::AgentSettings;
 use super::fidelity::{Effect, Fidelity, Told};
 use super::life::{Doom, Fate, Life, Phase, PodNumber};
 use super::{Happening, World};
-use crate::scenario::Range;
+use crate::scenario::{PodFailure, Range};
 
 /// How long Kubernetes waits for a lost node before its pods are removed.
 const EVICTION: Duration = Duration::from_secs(300);
@@ -39,7 +39,8 @@ impl<F: Fidelity> World<'_, F> {
     fn pod_created(&mut self, uid: Uid, name: String, queue: Queue, settings: AgentSettings) {
         let number = PodNumber::try_from(self.lives.len()).unwrap_or(PodNumber::MAX);
         let world = &self.scenario.world;
-        let fate = Fate::draw(self.scenario.seed, number, &world.pods, world.buildkite.ping_interval.0);
+        let mut fate = Fate::draw(self.scenario.seed, number, &world.pods, world.buildkite.ping_interval.0);
+        fate.fails |= self.failing.get(&settings.image) == Some(&PodFailure::Crash);
         let alias = self.tally.pod_created(&queue);
         self.by_uid.insert(uid.clone(), number);
         let cause = self.cause;
@@ -141,6 +142,14 @@ impl<F: Fidelity> World<'_, F> {
     pub(super) fn image_pulled(&mut self, number: PodNumber) {
         let life = &mut self.lives[number as usize];
         if life.phase != Phase::Pulling || life.removed || life.terminating {
+            return;
+        }
+        if self.failing.get(&life.settings.image) == Some(&PodFailure::NoImage) {
+            let alias = &life.alias;
+            self.story
+                .line(self.now, || format!("the image of pod {alias} cannot be pulled"));
+            self.fidelity.tell(self.now, life.as_ref(), Told::NoImage);
+            self.cluster_changed = true;
             return;
         }
         life.enter(Phase::Starting, self.now);

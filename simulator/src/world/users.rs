@@ -39,6 +39,8 @@ impl<F: Fidelity> World<'_, F> {
             Event::StartController => self.start_keeper(0),
             Event::StartSecondController => self.start_keeper(1),
             Event::StopSecondController => self.stop_keeper(1),
+            Event::EndController => self.end_keeper(0),
+            Event::PauseController(span) => self.pause_keeper(0, span.0),
             Event::ClockForward(span) => self.shift_clock(*span, 1),
             Event::ClockBack(span) => self.shift_clock(*span, -1),
             Event::Fault(spec) => self.begin_fault(spec),
@@ -85,6 +87,10 @@ impl<F: Fidelity> World<'_, F> {
         match spec.image_pull {
             Some(pull) => self.pulls.insert(queue, pull),
             None => self.pulls.remove(&queue),
+        };
+        match spec.fails {
+            Some(fails) => self.failing.insert(spec.image.clone(), fails),
+            None => self.failing.remove(&spec.image),
         };
         self.cluster_changed = true;
     }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::container::AgentSettings;
 use super::domain::api_server;
-use super::faults::DEADLINE;
-use super::fidelity::{Effect, Fidelity, NAMESPACE, Outside, Passage, PodRef, Told};
+use super::faults::{DEADLINE, QUOTA_EXCEEDED};
+use super::fidelity::{Effect, Fidelity, NAMESPACE, NO_IMAGE, Outside, Passage, PodRef, Told};
 use super::manifest::job_manifest;
 use crate::buildkite::FakeBuildkite;
 use crate::fault::{self, Pages, Service};
@@ -79,6 +79,9 @@ impl Fidelity for Wire {
             Told::Running => json!({
                 "phase": "Running", "containerStatuses": statuses(&json!({"running": {}}), true),
             }),
+            Told::NoImage => json!({"containerStatuses": statuses(
+                &json!({"waiting": {"reason": "ErrImagePull", "message": NO_IMAGE}}), false,
+            )}),
             Told::Succeeded => json!({
                 "phase": "Succeeded", "containerStatuses": statuses(&ended(0), false),
             }),
@@ -195,6 +198,7 @@ impl Wire {
             Some(FaultKind::TooManyRequests) => return status(StatusCode::TOO_MANY_REQUESTS),
             Some(FaultKind::ServerError) => return status(StatusCode::INTERNAL_SERVER_ERROR),
             Some(FaultKind::Unavailable) => return status(StatusCode::SERVICE_UNAVAILABLE),
+            Some(FaultKind::QuotaExceeded) => return (Ok(over_quota()), Duration::ZERO),
             Some(
                 FaultKind::LoseReply
                 | FaultKind::Delay(_)
@@ -280,6 +284,19 @@ impl Wire {
             drop(Service::handle(&mut self.kubernetes, now, request));
         }
     }
+}
+
+/// The API server's refusal when a quota is used up.
+fn over_quota() -> Response<Vec<u8>> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "reason": "Forbidden", "code": 403, "message": QUOTA_EXCEEDED,
+    });
+    let mut response = Response::new(status.to_string().into_bytes());
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }
 
 fn statuses(state: &Value, started: bool) -> Value {

@@ -15,7 +15,7 @@ static EXPLORED: LazyLock<Vec<(&SmallWorld, Exploration)>> = LazyLock::new(|| {
     let explored = WORLDS.iter().map(|world| {
         let bounds = Bounds {
             depth: world.depth,
-            states: 3_000,
+            states: 6_000,
             calm_one_in: 100,
         };
         (world, explore(world, bounds, None, &mut |_| {}))

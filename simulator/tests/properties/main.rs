@@ -16,6 +16,7 @@
 )]
 
 mod corpus;
+mod leading;
 mod liveness;
 mod restarts;
 mod safety;

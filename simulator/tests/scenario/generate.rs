@@ -5,6 +5,7 @@ use buildscaler_simulator::scenario::*;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 /// Texts that YAML could take for something else, or that need quotes.
 fn text() -> impl Strategy<Value = String> {
@@ -46,10 +47,11 @@ fn template() -> impl Strategy<Value = TemplateSpec> {
             vec(text(), 0..3),
             of(any::<u32>()),
             of(range()),
+            of(select(vec![PodFailure::NoImage, PodFailure::Crash])),
         ),
     )
         .prop_map(
-            |((name, queue, image, parallelism), (annotations, tags, grace_seconds, image_pull))| TemplateSpec {
+            |((name, queue, image, parallelism), (annotations, tags, grace_seconds, image_pull, fails))| TemplateSpec {
                 name,
                 queue,
                 image,
@@ -58,6 +60,7 @@ fn template() -> impl Strategy<Value = TemplateSpec> {
                 tags,
                 grace_seconds,
                 image_pull,
+                fails,
             },
         )
 }
@@ -98,6 +101,7 @@ fn fault() -> impl Strategy<Value = FaultSpec> {
         span().prop_map(FaultKind::Delay),
         Just(FaultKind::Stale),
         Just(FaultKind::TooManyRequests),
+        Just(FaultKind::QuotaExceeded),
     ];
     (on, with, of(span()), any::<u64>(), of(any::<u64>())).prop_map(|(on, with, lasts, skip, times)| FaultSpec {
         on,

@@ -6,6 +6,9 @@ use buildscaler_core::{Failure, Input, LookEnd, Timestamp};
 
 use super::check::Check;
 
+/// The check that a replica passes without looking while another commands.
+pub(super) const BUILDKITE: &str = "buildkite";
+
 /// What was seen of each thing that is looked at.
 #[derive(Debug, Default)]
 pub(super) struct Sights {
@@ -56,7 +59,7 @@ impl Sights {
         [
             ("kubernetes-jobs", &self.templates),
             ("kubernetes-pods", &self.pods),
-            ("buildkite", &self.buildkite),
+            (BUILDKITE, &self.buildkite),
         ]
         .map(|(name, sight)| Check {
             name,

@@ -5,7 +5,9 @@ mod annotations;
 mod burst;
 mod crowd;
 mod events;
+mod failing;
 mod installing;
+mod leadership;
 mod outages;
 mod process;
 mod startup;
@@ -24,11 +26,24 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
             outages::buildkite,
         ),
         suite.case_alone("an_outage_of_kubernetes_costs_no_build", outages::kubernetes),
+        suite.case("a_quota_that_is_used_up_costs_a_handful_of_requests", failing::quota),
+        suite.case(
+            "pods_that_pod_security_refuses_cost_a_handful_of_requests",
+            failing::pod_security,
+        ),
+        suite.case_alone("an_image_that_is_not_there_costs_few_pods", failing::no_image),
         suite.case("a_hundred_and_twenty_agents_are_two_pages", crowd::two_pages),
         suite.case("a_burst_gets_a_pod_per_build_and_all_go", burst::twelve_builds),
         suite.case("one_build_gets_one_pod_and_the_pod_goes", burst::one_build),
         suite.case("a_killed_controller_leaves_no_duplicates", process::killed),
         suite.case("two_controllers_make_no_more_pods_than_one", process::twins),
+        suite.case("a_leader_that_ends_is_followed_within_two_seconds", leadership::ended),
+        suite.case(
+            "a_leader_that_is_killed_is_followed_within_the_lease_time",
+            leadership::killed,
+        ),
+        suite.case("a_leader_that_was_paused_commands_no_more", leadership::paused),
+        suite.case_alone("no_leader_commands_while_kubernetes_is_away", leadership::cut_off),
         suite.case("sigterm_ends_the_controller_and_leaves_the_pods", process::terminated),
         suite.case("a_replaced_template_drains_its_pods", templates::replaced),
         suite.case("a_deleted_template_drains_its_pods", templates::deleted),

@@ -35,6 +35,8 @@ pub(crate) struct Launch {
     pub(crate) startup_timeout: u64,
     /// Whether with `--verbose`.
     pub(crate) verbose: bool,
+    /// Whether with `--leader-elect`.
+    pub(crate) leader_elect: bool,
 }
 
 impl Launch {
@@ -61,6 +63,7 @@ impl Launch {
             .arg(format!("--agent-startup-timeout={}", self.startup_timeout))
             .args(self.namespace.iter().flat_map(|namespace| ["-n", namespace]))
             .args(self.verbose.then_some("--verbose"))
+            .args(self.leader_elect.then_some("--leader-elect"))
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", &self.buildkite)
@@ -118,6 +121,26 @@ impl Controller {
     /// Whether it still runs.
     pub(crate) async fn runs(&self) -> bool {
         matches!(self.process.lock().await.try_wait(), Ok(None))
+    }
+
+    /// Lets it stand still, as a machine in trouble would.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on where it stood.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks it to end, as Kubernetes would, and does not wait.
+    pub(crate) fn ask_to_end(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.id.expect("it was started");
+        kill_process(id, signal).expect("signalled");
     }
 
     /// Ends it as a crash would.

@@ -206,6 +206,7 @@ impl World {
             idle_timeout: 3,
             startup_timeout: 600,
             verbose: false,
+            leader_elect: false,
         }
     }
 

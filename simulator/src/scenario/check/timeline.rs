@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Complaints, MOST_JOBS, MOST_THINGS, workload};
 use crate::scenario::outline::Place;
 use crate::scenario::problem::Rule;
-use crate::scenario::{Event, FaultKind, FaultSpec, Moment, Scenario, StepKind};
+use crate::scenario::{Event, FaultKind, FaultSpec, Moment, RequestKind, Scenario, StepKind};
 
 pub(super) fn check(scenario: &Scenario, place: &Place<'_>, complaints: &mut Complaints) {
     for (number, moment) in scenario.timeline.iter().enumerate() {
@@ -36,6 +36,7 @@ fn alone(event: &Event, place: &Place<'_>, complaints: &mut Complaints) {
         Event::SpendRequests(count) => {
             complaints.bounds(&place.key("spend-requests"), (*count).into(), 1, 1_000_000);
         }
+        Event::PauseController(span) => complaints.some_time(&place.key("pause-controller"), *span),
         Event::ClockForward(span) => complaints.some_time(&place.key("clock-forward"), *span),
         Event::ClockBack(span) => complaints.some_time(&place.key("clock-back"), *span),
         Event::Fault(fault) => fault_alone(fault, &place.key("fault"), complaints),
@@ -50,6 +51,7 @@ fn alone(event: &Event, place: &Place<'_>, complaints: &mut Complaints) {
         | Event::StartController
         | Event::StartSecondController
         | Event::StopSecondController
+        | Event::EndController
         | Event::FaultsEnd => {}
     }
 }
@@ -67,7 +69,11 @@ fn fault_alone(fault: &FaultSpec, place: &Place<'_>, complaints: &mut Complaints
     }
     match fault.with {
         FaultKind::Delay(span) => complaints.some_time(&place.key("with").key("delay"), span),
-        FaultKind::Drop
+        FaultKind::QuotaExceeded if fault.on != RequestKind::Creates => {
+            complaints.add(&place.key("on"), Rule::Order, "a quota is for pods: write `creates`")
+        }
+        FaultKind::QuotaExceeded
+        | FaultKind::Drop
         | FaultKind::LoseReply
         | FaultKind::TooManyRequests
         | FaultKind::ServerError
@@ -166,6 +172,8 @@ impl<'a> SoFar<'a> {
             }
             Event::CrashController => (!self.controller).then(|| order("crash-controller", "it is away")),
             Event::StopController => switch(&mut self.controller, false, "stop-controller", "it is away already"),
+            Event::EndController => switch(&mut self.controller, false, "end-controller", "it is away already"),
+            Event::PauseController(_) => (!self.controller).then(|| order("pause-controller", "it is away")),
             Event::StartController => switch(&mut self.controller, true, "start-controller", "it was not stopped"),
             Event::StartSecondController => {
                 switch(&mut self.second, true, "start-second-controller", "it runs already")

@@ -42,6 +42,11 @@ pub(crate) fn same_objects() {
         ("all-namespaces", &["allNamespaces=true"]),
         ("eks-one-namespace", &["allNamespaces=false", role]),
         ("eks-all-namespaces", &["allNamespaces=true", role]),
+        ("high-availability", &["allNamespaces=false", "replicas=2"]),
+        (
+            "high-availability-all-namespaces",
+            &["allNamespaces=true", "replicas=2"],
+        ),
         (
             "eks-metering",
             &[
@@ -73,6 +78,8 @@ pub(crate) async fn accepted(world: &World) {
         "all-namespaces",
         "eks-one-namespace",
         "eks-all-namespaces",
+        "high-availability",
+        "high-availability-all-namespaces",
         "eks-metering",
     ];
     let mut manifests: Vec<String> = overlays.iter().map(|name| overlay(name, home)).collect();
@@ -117,6 +124,7 @@ pub(crate) fn values_are_checked() {
         ("buildkite.organization=", "/buildkite/organization"),
         ("options.sync-interval=0", "/options/sync-interval"),
         ("options.max-pods=many", "/options/max-pods"),
+        ("replicas=0", "/replicas"),
         ("options.no-such-option=1", "/options"),
         ("roleArn=buildscaler", "/roleArn"),
         (
@@ -171,6 +179,34 @@ pub(crate) fn values_are_used() {
     );
 }
 
+/// A controller of another name has a lease of that name, and rights to just that.
+pub(crate) fn leases_are_named() {
+    let named = rendered(
+        "ci",
+        &["replicas=3", "options.leader-elect-lease-duration=30", "name=other"],
+    );
+    let objects = sorted(&run(&mut { named }));
+    let find = |kind: &str| objects.iter().find(|object| object["kind"] == kind).expect("it");
+    let container = &find("Deployment")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["args"],
+        serde_json::json!([
+            "--namespace=$(NAMESPACE)",
+            "--leader-elect",
+            "--leader-elect-lease-duration=30",
+            "--leader-elect-resource-name=other"
+        ])
+    );
+    let role = objects
+        .iter()
+        .find(|object| object["metadata"]["name"] == "other-leader-election" && object["kind"] == "Role")
+        .expect("a role for the lease");
+    assert_eq!(role["rules"][1]["resourceNames"], serde_json::json!(["other"]));
+    let alone = sorted(&run(&mut rendered("ci", &["replicas=1"])));
+    let is_lease = |object: &Value| object.to_string().contains("leases");
+    assert!(!alone.iter().any(is_lease), "one controller needs no lease");
+}
+
 /// The chart with the placeholder of the overlays as the organization.
 fn rendered(namespace: &str, values: &[&str]) -> Command {
     let mut helm = Command::new(Binary::Helm.ensure(&mut |_| {}).expect("helm"));
@@ -190,6 +226,7 @@ fn rendered(namespace: &str, values: &[&str]) -> Command {
 /// The objects in an order that does not depend on who wrote them.
 fn sorted(yaml: &str) -> Vec<Value> {
     let mut objects = objects(yaml);
-    objects.sort_by_key(|object| object["kind"].as_str().map(str::to_owned));
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    objects.sort_by_key(|object| (word(&object["kind"]), word(&object["metadata"]["name"])));
     objects
 }

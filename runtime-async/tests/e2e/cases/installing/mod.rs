@@ -37,6 +37,10 @@ pub(super) fn trials(suite: &Suite) -> Vec<Trial> {
         ),
         suite.case("the_example_templates_are_accepted_and_work", examples::accepted),
         suite.case("the_rights_suffice_and_nothing_else_is_allowed", rights::exact),
+        suite.case(
+            "the_rights_of_replicas_suffice_and_nothing_else_is_allowed",
+            rights::exact_of_replicas,
+        ),
     ];
     trials.extend(rights::trials_without_one(suite));
     trials.extend([
@@ -49,6 +53,7 @@ pub(super) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.check("the_chart_knows_every_option", agreeing::every_option),
         suite.check("values_that_are_no_good_are_refused", agreeing::values_are_checked),
         suite.check("values_get_to_the_controller", agreeing::values_are_used),
+        suite.check("a_lease_has_the_name_of_its_controller", agreeing::leases_are_named),
     ]);
     trials.into_iter().map(if_kubectl).collect()
 }

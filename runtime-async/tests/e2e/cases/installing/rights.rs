@@ -32,19 +32,45 @@ pub(super) fn trials_without_one(suite: &Suite) -> Vec<Trial> {
         let name = format!("the_right_to_{}_{}_is_missed_when_it_is_gone", right.2, right.1);
         suite.case(name.leak(), async move |world: &World| without(world, &right).await)
     };
-    rights.into_iter().map(trial).collect()
+    let lease = |right: Right| {
+        let name = format!("the_right_to_{}_{}_is_missed_when_it_is_gone", right.2, right.1);
+        suite.case(name.leak(), async move |world: &World| {
+            without_lease_right(world, &right).await;
+        })
+    };
+    let of_leases = fs::read_to_string(deploy().join("kustomize/components/high-availability/leader-election.yaml"));
+    let of_leases = rights_of(only(&objects(&of_leases.expect("the role")), "Role"));
+    let trials = rights.into_iter().map(trial);
+    trials.chain(of_leases.into_iter().map(lease)).collect()
 }
 
 /// A burst of the size that other cases have, and requests for everything else there is.
 pub(crate) async fn exact(world: &World) {
-    let installed = objects(&overlay("one-namespace", &world.home.namespace));
+    let launch = launch(world);
+    exact_with(world, "one-namespace", launch).await;
+}
+
+/// The same for a controller that may have others beside it.
+pub(crate) async fn exact_of_replicas(world: &World) {
+    let launch = async {
+        Launch {
+            leader_elect: true,
+            ..launch(world).await
+        }
+    };
+    exact_with(world, "high-availability", launch).await;
+}
+
+async fn exact_with(world: &World, name: &str, launch: impl Future<Output = Launch>) {
+    let installed = objects(&overlay(name, &world.home.namespace));
     install_account(world, &installed);
     world.apply(&Template::new("bash-job", "bash")).await;
-    let controller = world.start(launch(world).await).await;
+    let controller = world.start(launch.await).await;
     burst(world, "bash", 12).await;
     assert!(!controller.says(&["forbidden"]), "a right is missing");
 
-    let granted = rights_of(only(&installed, "Role"));
+    let roles = installed.iter().filter(|object| object["kind"] == "Role");
+    let granted: BTreeSet<Right> = roles.flat_map(rights_of).collect();
     let account = client(world).await;
     let in_home = rules_of(&account, &world.home.namespace).await;
     assert_eq!(in_home, granted, "somebody else grants more");
@@ -123,6 +149,37 @@ async fn without(world: &World, missing: &Right) {
         controller.says(&["forbidden"]),
         "it does not say that a right is missing"
     );
+}
+
+/// Whoever cannot read or write the Lease does not command, or not for long, and says why.
+async fn without_lease_right(world: &World, missing: &Right) {
+    let mut installed = objects(&overlay("high-availability", &world.home.namespace));
+    let is_of_leases = |object: &&mut Value| object["metadata"]["name"] == "buildscaler-leader-election";
+    for object in installed.iter_mut().filter(is_of_leases) {
+        if object["kind"] == "Role" {
+            let rights = rights_of(object).into_iter().filter(|right| right != missing);
+            let rule = |(group, resource, verb): Right| json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]});
+            object["rules"] = rights.map(rule).collect();
+        }
+    }
+    install_account(world, &installed);
+    let launch = Launch {
+        leader_elect: true,
+        ..launch(world).await
+    };
+    let controller = world.start(launch).await;
+    let verb = &missing.2;
+    let advice = format!("right to {verb} leases");
+    let said = async || controller.says(&["lease_trouble", &advice]);
+    within(PATIENCE, "it says what is missing", said).await;
+    let leads = || controller.count(&["leading: this controller commands"]);
+    if verb == "update" {
+        let lost = async || controller.says(&["not leading any more", "expired"]);
+        within(PATIENCE, "it stops commanding", lost).await;
+    } else {
+        let follows = async || leads() == 0;
+        throughout(LONGER_THAN_A_BURST, "it does not command", follows).await;
+    }
 }
 
 /// Applies what the manifests say about rights; the controller is the case's own.
