@@ -51,7 +51,6 @@ fn told_of(notes: &[(&str, &str)]) -> (String, String) {
     told.into_iter().next().unwrap()
 }
 
-/// Seen to fail when the idle timeout of the options was asked for.
 #[test]
 fn an_idle_timeout_of_the_annotation_holds() {
     let mut world = idle_worker();
@@ -61,7 +60,6 @@ fn an_idle_timeout_of_the_annotation_holds() {
     assert_eq!(stops(&until(&mut driver, 120)), [("agent".into(), Reason::IdleTimeout)]);
 }
 
-/// Seen to fail when the startup timeout of the options was asked for.
 #[test]
 fn a_startup_timeout_of_the_annotation_holds() {
     let mut world = idle_worker();
@@ -76,7 +74,6 @@ fn a_startup_timeout_of_the_annotation_holds() {
     );
 }
 
-/// Seen to fail when the lifetime of the options was asked for.
 #[test]
 fn a_lifetime_of_the_annotation_holds() {
     let mut world = idle_worker();
@@ -87,9 +84,6 @@ fn a_lifetime_of_the_annotation_holds() {
 
 /// The Job lives on, so what is decided follows the annotations as they are,
 /// and pods that were made before are nobody's to replace.
-///
-/// Seen to fail when blueprints were kept as they had been drawn, and when a
-/// changed annotation asked for no look.
 #[test]
 fn annotations_that_change_hold_at_once_and_replace_no_pod() {
     let mut world = idle_worker();
@@ -118,8 +112,6 @@ fn annotations_that_change_hold_at_once_and_replace_no_pod() {
     assert!(env.contains("\"77\""), "{env}");
 }
 
-/// Seen to fail when the finding named the template alone: the second bad
-/// annotation of a template was never told.
 #[test]
 fn a_value_that_cannot_be_used_is_told_with_what_holds_meanwhile() {
     let (subject, detail) = told_of(&[("max-active-builds", "a few")]);
@@ -144,7 +136,6 @@ fn a_value_that_cannot_be_used_is_told_with_what_holds_meanwhile() {
     assert_eq!(told(&driver).len(), 2);
 }
 
-/// Seen to fail when only names that are known were looked at.
 #[test]
 fn an_annotation_that_nobody_reads_is_told() {
     let (subject, detail) = told_of(&[("max-active-build", "2")]);
@@ -157,8 +148,6 @@ fn an_annotation_that_nobody_reads_is_told() {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// Seen to fail when a value of zero seconds was taken: every pod was given
-    /// up at once.
     #[test]
     fn no_value_of_an_annotation_does_harm(
         name in select(buildscaler_core::annotations::ALL.to_vec()),
@@ -182,7 +171,6 @@ const VOLUME: [(&str, &str); 3] = [
     ("pvc-storage-class-name", "fast.ssd"),
 ];
 
-/// Seen to fail when the volume was mounted in the first container.
 #[test]
 fn a_volume_that_annotations_ask_for_is_made_with_the_pod_and_mounted_for_the_agent() {
     let containers =
@@ -216,8 +204,6 @@ fn a_volume_that_annotations_ask_for_is_made_with_the_pod_and_mounted_for_the_ag
 
 /// A queue must not stand still over a typo: builds run as if nobody had asked
 /// for a volume.
-///
-/// Seen to fail when half of the annotations were enough.
 #[test]
 fn a_volume_that_cannot_be_made_is_told_and_pods_have_none() {
     let mounted = json!({"name": "agent", "volumeMounts": [{"name": "c", "mountPath": "/cache/"}]});
@@ -258,8 +244,6 @@ fn a_volume_that_cannot_be_made_is_told_and_pods_have_none() {
 }
 
 /// Sizes that the API server takes, and others.
-///
-/// Seen to fail when any number was a size.
 #[test]
 fn sizes_are_quantities_of_kubernetes() {
     let is_taken = |size: &str| {
@@ -281,8 +265,6 @@ fn sizes_are_quantities_of_kubernetes() {
 }
 
 /// Agents that are kept must not leave on their own.
-///
-/// Seen to fail when they were given the queue's idle timeout.
 #[test]
 fn agents_of_a_queue_that_keeps_some_have_no_idle_timeout_of_their_own() {
     let env = |notes: &[(&str, &str)]| {

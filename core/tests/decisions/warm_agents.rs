@@ -54,7 +54,6 @@ fn live(driver: &mut Driver, seconds: u64) -> Vec<usize> {
     idle
 }
 
-/// Seen to fail when they were given up as spare after the idle timeout.
 #[test]
 fn agents_are_made_without_a_job_and_kept_all_night() {
     let mut driver = Driver::new(&Config::default(), one_template(keeping("3")));
@@ -65,7 +64,6 @@ fn agents_are_made_without_a_job_and_kept_all_night() {
     assert_eq!(until(&mut driver, 8 * 3_600), Vec::new());
 }
 
-/// Seen to fail when they were counted against the jobs.
 #[test]
 fn they_are_kept_beyond_what_jobs_want_and_come_after_it() {
     let mut world = with_idle(one_template(keeping("2")), 1);
@@ -85,7 +83,6 @@ fn they_are_kept_beyond_what_jobs_want_and_come_after_it() {
     );
 }
 
-/// Seen to fail when the surplus was kept as well.
 #[test]
 fn the_surplus_is_stopped_by_the_controller() {
     let world = with_idle(one_template(keeping("2")), 5);
@@ -95,9 +92,6 @@ fn the_surplus_is_stopped_by_the_controller() {
 
 /// Invariant 7. A ceiling that leaves no room for them keeps no job waiting,
 /// which is what that finding is about.
-///
-/// Seen to fail when they were added after the ceiling, and when any pod that
-/// was missing counted as a job that waits.
 #[test]
 fn no_ceiling_is_passed_for_them() {
     let both = noted(
@@ -117,8 +111,6 @@ fn no_ceiling_is_passed_for_them() {
     assert!(!driver.stands(FindingKind::CeilingReached), "no job waits");
 }
 
-/// Seen to fail when the fleet's headroom was shared out regardless of jobs,
-/// and when warm agents held theirs for ever: the other queue starved.
 #[test]
 fn they_give_way_to_jobs_of_other_queues_that_the_fleets_ceiling_holds_up() {
     let config = Config {
@@ -156,7 +148,6 @@ fn they_give_way_to_jobs_of_other_queues_that_the_fleets_ceiling_holds_up() {
     );
 }
 
-/// Seen to fail when agents were kept by their own template's annotation.
 #[test]
 fn nothing_is_kept_of_a_template_that_is_gone() {
     let mut driver = Driver::new(&Config::default(), with_idle(one_template(keeping("2")), 2));
@@ -180,7 +171,6 @@ fn when_their_template_is_replaced_the_old_ones_leave_and_new_ones_come() {
     assert_eq!(creates(&commands), 2);
 }
 
-/// Seen to fail when all went at once: nobody was left.
 #[test]
 fn those_that_grow_old_together_are_replaced_one_by_one() {
     let notes = [("min-idle", "3"), ("max-agent-lifetime", "600")];
@@ -196,7 +186,6 @@ fn those_that_grow_old_together_are_replaced_one_by_one() {
     assert_eq!(left.count(), 0, "all have been replaced");
 }
 
-/// Seen to fail when the number was read once.
 #[test]
 fn an_annotation_that_is_removed_lets_them_go() {
     let mut driver = Driver::new(&Config::default(), with_idle(one_template(keeping("2")), 2));

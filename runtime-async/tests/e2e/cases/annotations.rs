@@ -14,8 +14,6 @@ use crate::harness::{PATIENCE, Template, World, throughout, within};
 /// Longer than the controller's idle timeout, and a few looks.
 const A_NIGHT: Duration = Duration::from_secs(12);
 
-/// Seen to fail when agents that are kept had an idle timeout of their own:
-/// pods came and went all night.
 pub(crate) async fn warm(world: &World) {
     let template = Template::new("bash-job", "bash")
         .annotation("min-idle", "2")
