@@ -40,7 +40,11 @@ pub(super) fn verify(token: &str, asked: &Claims<'_>, key: Option<&PublicKey>) -
     }
     let payload: Payload = decode(payload)?;
     let version = asked.public_key_version;
-    let same_version = payload.public_key_version == version || payload.public_key_version == version.to_string();
+    let same_version = payload.public_key_version == version
+        || payload
+            .public_key_version
+            .as_str()
+            .is_some_and(|text| text.parse() == Ok(version));
     if payload.product_code != asked.product_code || !same_version {
         return Err("the registration is for another product or key version than was asked for".into());
     }
