@@ -40,7 +40,6 @@ fn leadership_is_off_unless_asked_for() {
     assert_ne!(other.identity, on.identity, "every process has a name of its own");
 }
 
-/// Seen to fail when equal times were let pass.
 #[test]
 fn times_that_cannot_work_together_are_refused() {
     for (options, word) in [

@@ -72,8 +72,6 @@ fn talk(action: Action, status: u16, body: &Value) -> (http::Request<Vec<u8>>, V
     (request.http, view)
 }
 
-/// Seen to fail when times were written in whole seconds, and when no holder
-/// was read as one without a name.
 #[test]
 fn a_lease_is_written_and_read_as_kubernetes_does() {
     let (request, _) = talk(write(Some("41"), record()), 500, &json!({}));
@@ -142,8 +140,6 @@ fn refusals_of_a_lease_are_told_apart() {
 }
 
 /// A write is handed out until its leader's time is over, and not at that time.
-///
-/// Seen to fail without the fence.
 #[test]
 fn a_write_is_not_sent_once_it_is_out_of_date() {
     let stop = || Action::StopAgent {

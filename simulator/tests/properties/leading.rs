@@ -116,8 +116,6 @@ fn one_commands(scenario: &Scenario) -> Result<(), String> {
     }
 }
 
-/// Seen to fail when a leader counted from the answer to its renewal, and when
-/// one that stood still went on as if no time had passed.
 #[test]
 fn at_most_one_of_two_replicas_commands_whatever_requests_do() {
     in_every_world(Trouble::Requests, one_commands);

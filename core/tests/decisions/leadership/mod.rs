@@ -48,11 +48,6 @@ proptest! {
     /// Invariant 32: whatever is late, lost, paused or killed, no two command
     /// at once, by their own reckoning; and when things go well again, one does
     /// within the lease duration and a few tries.
-    ///
-    /// Seen to fail when a leader counted from the answer to its renewal and
-    /// not from its sending; when the renew deadline was the lease duration;
-    /// when a claim's end was told from the times in the Lease; when a claim
-    /// named no version.
     #[test]
     fn no_two_command_at_once_and_soon_one_does(
         controllers in 2..4usize,
@@ -73,8 +68,6 @@ proptest! {
 
     /// A follower whose clock is set forward, by however much, does not take a
     /// living leader's place: what it did not watch does not count.
-    ///
-    /// Seen to fail when the whole gap between two looks was counted.
     #[test]
     fn a_clock_set_forward_deposes_nobody(by in 0..10_000_000u64, after in 0..20_000u64, whose in 0..2usize) {
         let mut world = World::new(2, Vec::new());
@@ -91,9 +84,6 @@ proptest! {
 
     /// A clean stop hands over within a retry period and a few round trips, in
     /// every phase of both.
-    ///
-    /// Seen to fail when the Lease was not given back, and when a Lease that
-    /// was found given back was claimed at the next look only.
     #[test]
     fn a_clean_stop_hands_over_within_a_retry_period(after in 0..6_000u64, late in 0..1_000u64) {
         let mut world = World::new(1, Vec::new());
@@ -128,7 +118,6 @@ proptest! {
     }
 }
 
-/// Seen to fail when looks went on without leadership.
 #[test]
 fn a_follower_neither_looks_nor_commands() {
     let mut world = World::new(2, Vec::new());
@@ -138,8 +127,6 @@ fn a_follower_neither_looks_nor_commands() {
     assert!(world.sent.iter().all(|(_, whose)| *whose == leader), "{:?}", world.sent);
 }
 
-/// Seen to fail when commands bore no end, and when the end was the lease
-/// duration.
 #[test]
 fn commands_of_a_leader_say_when_they_are_out_of_date() {
     let mut controller = Controller::new(config("me"));
@@ -164,8 +151,6 @@ fn commands_of_a_leader_say_when_they_are_out_of_date() {
 }
 
 /// A record that names another is believed at once.
-///
-/// Seen to fail when only the end of the own claim counted.
 #[test]
 fn who_is_replaced_by_hand_steps_down_at_once() {
     let mut world = World::new(1, Vec::new());
@@ -194,8 +179,6 @@ fn who_is_replaced_by_hand_steps_down_at_once() {
 }
 
 /// A Lease deleted by hand is made anew by its holder; who saw it waits.
-///
-/// Seen to fail when a follower made it as soon as it was gone.
 #[test]
 fn a_lease_that_is_deleted_deposes_nobody() {
     let mut world = World::new(2, Vec::new());
@@ -208,7 +191,6 @@ fn a_lease_that_is_deleted_deposes_nobody() {
     assert_eq!(world.leaders(), vec![leader]);
 }
 
-/// Seen to fail when the finding did not name the verb.
 #[test]
 fn a_missing_right_is_a_finding_that_names_it() {
     let mut controller = Controller::new(config("me"));
