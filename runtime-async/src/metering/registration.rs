@@ -100,7 +100,6 @@ mod tests {
         );
     }
 
-    /// Each was seen to be taken when its comparison was left out.
     #[test]
     fn what_differs_from_the_question_is_refused() {
         let others = [

@@ -75,8 +75,7 @@ impl Moto {
 }
 
 /// moto gives credentials, and with them the metering service is asked: the
-/// fake of that knows no such session, and says just that. Seen to fail when
-/// the token was sent without a role.
+/// fake of that knows no such session, and says just that.
 #[tokio::test]
 #[cfg_attr(not(have_pip), ignore = "needs python3 with venv and pip, to install moto")]
 async fn moto_takes_the_token_and_its_credentials_are_used() {

@@ -29,7 +29,6 @@ async fn an_hour_without_usage_can_be_recorded() {
 }
 
 /// The answer is lost, the record is there, and its repetition changes nothing.
-/// Seen to fail when a lost answer counted as not sent.
 #[tokio::test]
 async fn a_lost_answer_leaves_the_fate_unknown_and_the_repetition_counts_once() {
     let scene = Scene::start().await;
@@ -82,8 +81,6 @@ async fn a_dimension_that_the_product_lacks_is_named() {
     );
 }
 
-/// Seen to fail when no connection counted as a fate unknown: an outage of six
-/// hours would have lost what was used.
 #[tokio::test]
 async fn without_a_connection_nothing_is_in_doubt() {
     let mut scene = Scene::start().await;

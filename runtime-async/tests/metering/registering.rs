@@ -18,7 +18,6 @@ async fn a_registration_signed_by_the_product_s_key_is_done() {
     assert_eq!(body["Nonce"], "nonce");
 }
 
-/// Seen to fail when the signature was not checked.
 #[tokio::test]
 async fn a_registration_that_another_key_signed_is_none() {
     let scene = Scene::start().await;
@@ -29,8 +28,7 @@ async fn a_registration_that_another_key_signed_is_none() {
     assert!(message.contains("--marketplace-public-key"), "{message}");
 }
 
-/// A recorded answer of another process. Seen to fail when nonces were not
-/// compared.
+/// A recorded answer of another process.
 #[tokio::test]
 async fn a_registration_with_another_nonce_is_none_even_without_a_key() {
     let scene = Scene::start().await;
@@ -76,8 +74,7 @@ async fn a_product_or_key_that_aws_does_not_know_is_named() {
     }
 }
 
-/// One request each: the core repeats, by its own clock. Seen to fail with the
-/// SDK's own retries, which made three.
+/// One request each: the core repeats, by its own clock.
 #[tokio::test]
 async fn the_sdk_repeats_nothing() {
     let scene = Scene::start().await;
@@ -174,7 +171,7 @@ async fn an_outage_of_sts_may_pass() {
 }
 
 /// A controller that may have lost the Lease sends nothing, even if it was
-/// still busy getting credentials. Seen to fail without the fence.
+/// still busy getting credentials.
 #[tokio::test]
 async fn what_comes_too_late_is_not_sent() {
     let scene = Scene::start().await;

@@ -189,7 +189,7 @@ async fn without_a_subscription_it_says_so_and_scales() {
 }
 
 /// Without the role there are no credentials, and nobody else is asked for
-/// some. Seen to fail with the SDK's default chain, which asked the tempter.
+/// some.
 #[tokio::test]
 async fn without_a_role_it_names_the_variable_scales_and_asks_nobody() {
     let mut scene = Scene::start().await;

@@ -40,7 +40,6 @@ fn records_asked(metered: &Metered) -> usize {
     metered.aws.asked.iter().filter(|(_, action)| is_record(action)).count()
 }
 
-/// Seen to fail when the registration waited for the first look.
 #[test]
 fn the_registration_is_the_first_command() {
     let metered = Metered::new(at_work(1));
@@ -53,7 +52,6 @@ fn the_registration_is_the_first_command() {
     );
 }
 
-/// Seen to fail when an hour was recorded at its first look after the half.
 #[test]
 fn each_hour_is_recorded_once_after_it_has_ended() {
     let mut metered = Metered::new(at_work(10));
@@ -66,8 +64,7 @@ fn each_hour_is_recorded_once_after_it_has_ended() {
     assert_eq!(records_asked(&metered), 4);
 }
 
-/// Fifty minutes of an agent are no agent-hour, and twice fifty are one. Seen
-/// to fail when the rest was dropped.
+/// Fifty minutes of an agent are no agent-hour, and twice fifty are one.
 #[test]
 fn what_is_less_than_an_agent_hour_is_carried_over() {
     let mut metered = Metered::new(at_work(1));
@@ -87,7 +84,6 @@ fn an_hour_without_agents_is_recorded_as_zero() {
     assert_eq!(quantities(&metered), [(0, 0), (1, 0)]);
 }
 
-/// Seen to fail when agents counted until the look that came after an outage.
 #[test]
 fn what_nobody_saw_is_not_billed() {
     let mut metered = Metered::new(at_work(60));
@@ -106,7 +102,7 @@ fn what_nobody_saw_is_not_billed() {
 }
 
 /// Agents on a queue of ours that belong to no pod of ours are not the
-/// product's. Seen to fail when every agent that Buildkite lists was counted.
+/// product's.
 #[test]
 fn agents_of_others_are_not_billed() {
     let mut world = at_work(2);
@@ -117,7 +113,6 @@ fn agents_of_others_are_not_billed() {
     assert_eq!(quantities(&metered), [(0, 2)]);
 }
 
-/// Seen to fail when a failed record was sent with the quantity of its retry.
 #[test]
 fn a_record_of_unknown_fate_is_repeated_word_for_word() {
     let mut metered = Metered::new(at_work(3));
@@ -136,7 +131,6 @@ fn a_record_of_unknown_fate_is_repeated_word_for_word() {
     assert_eq!(quantities(&metered), [(0, 3)]);
 }
 
-/// Seen to fail when an outage of eight hours lost two of them.
 #[test]
 fn what_became_too_old_goes_into_a_later_hour() {
     let mut metered = Metered::new(at_work(2));
@@ -153,8 +147,8 @@ fn what_became_too_old_goes_into_a_later_hour() {
     assert!(recorded.len() < 10, "{recorded:?}");
 }
 
-/// A record that AWS may have is never added to another: the customer would
-/// pay twice. Seen to fail when it was carried over.
+/// A record that AWS may have is never added to another: the customer would pay
+/// twice.
 #[test]
 fn what_is_in_doubt_is_never_billed_again() {
     let mut metered = Metered::new(at_work(2));
@@ -168,7 +162,6 @@ fn what_is_in_doubt_is_never_billed_again() {
     assert_eq!(metered.aws.billed(), 20);
 }
 
-/// Seen to fail when a refusal was tried again like a failure that may pass.
 #[test]
 fn a_refusal_is_told_and_tried_again_hourly_while_scaling_goes_on() {
     let mut metered = Metered::new(at_work(1));
@@ -190,7 +183,6 @@ fn a_refusal_is_told_and_tried_again_hourly_while_scaling_goes_on() {
     );
 }
 
-/// Seen to fail when a subscription that lapsed was billed for afterwards.
 #[test]
 fn hours_without_a_subscription_are_never_billed() {
     let mut metered = Metered::new(at_work(4));
@@ -207,7 +199,6 @@ fn hours_without_a_subscription_are_never_billed() {
     );
 }
 
-/// Seen to fail when the refused quantity was forgotten.
 #[test]
 fn a_refused_time_is_told_and_its_usage_goes_into_the_next_hour() {
     let mut metered = Metered::new(at_work(4));
@@ -225,7 +216,6 @@ fn a_refused_time_is_told_and_its_usage_goes_into_the_next_hour() {
     assert_eq!(quantities(&metered), [(1, 8)]);
 }
 
-/// Seen to fail when the first back-off was an hour.
 #[test]
 fn an_outage_at_the_start_is_over_within_five_minutes_of_its_end() {
     let mut metered = Metered::new(at_work(1));
@@ -238,8 +228,7 @@ fn an_outage_at_the_start_is_over_within_five_minutes_of_its_end() {
     assert_eq!(metered.aws.registered.len(), 1);
 }
 
-/// Each registration has a nonce of its own. Seen to fail when it was the
-/// instance alone.
+/// Each registration has a nonce of its own.
 #[test]
 fn no_nonce_is_used_twice() {
     let mut metered = Metered::new(at_work(0));
@@ -267,8 +256,6 @@ fn no_nonce_is_used_twice() {
     assert_eq!((nonces.len(), distinct.len()), (5, 5), "{nonces:?}");
 }
 
-/// Seen to fail when an hour that nobody looked in was recorded as zero: a
-/// controller that stands by, or whose Buildkite is away, knows nothing of it.
 #[test]
 fn without_a_look_there_is_no_record() {
     let mut metered = Metered::new(at_work(1));

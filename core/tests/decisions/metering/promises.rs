@@ -68,11 +68,8 @@ fn tell(events: &[Event]) -> (Metered, u64) {
 proptest! {
     #![proptest_config(cases(60))]
 
-    /// Invariant 23, which the witness in [`super::aws::Aws`] states, and that
-    /// no customer pays for more than there was. Seen to fail when a record in
-    /// doubt was carried over, when hours were recorded before their end, when
-    /// a restarted process did not register, and when the rest of an hour was
-    /// rounded up.
+    /// Invariant 23, which the witness in [`super::aws::Aws`] states, and that no
+    /// customer pays for more than there was.
     #[test]
     fn no_hour_is_recorded_twice_and_none_is_billed_for_more_than_there_was(events in vec(events(), 1..24)) {
         let (metered, minutes) = tell(&events);
