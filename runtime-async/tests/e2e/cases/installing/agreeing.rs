@@ -108,6 +108,8 @@ pub(crate) fn every_option() {
     let help = run(Command::new(env!("CARGO_BIN_EXE_buildscaler")).arg("--help"));
     let words = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
     let known: BTreeSet<&str> = words
+        // Some say in brackets that a value may follow.
+        .map(|word| word.split('[').next().unwrap_or_default())
         .map(|word| word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric()))
         .filter(|option| !NO_OPTIONS.contains(option))
         .collect();
