@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::judged::Judgements;
 use crate::agent::Agent;
 use crate::blueprints::Blueprints;
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::view::{ClusterView, View};
 
 mod dispatch;
 mod fork;
+mod judged;
 mod leadership;
 mod meter;
 mod recall;
@@ -74,6 +76,8 @@ pub struct Controller {
     /// None: there are no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     candidacy: Option<Candidacy>,
+    #[serde(skip)]
+    judgements: Judgements,
 }
 
 fn reactive() -> Box<dyn ScalingPolicy> {
@@ -148,6 +152,7 @@ impl Controller {
             standing: Standing::default(),
             report: Report::default(),
             candidacy,
+            judgements: Judgements::default(),
         }
     }
 

@@ -34,9 +34,18 @@ pub(crate) struct Plan<'v> {
     /// By namespace.
     pub(crate) deletes: BTreeMap<&'v str, Vec<Planned>>,
     pub(crate) queues: BTreeMap<&'v Queue, QueueOutlook<'v>>,
+    /// By the pod's place; there is none on pods that are not ours.
+    pub(crate) verdicts: Vec<Option<(Verdict, Reason)>>,
 }
 
 impl Plan<'_> {
+    fn note(&mut self, place: usize, verdict: Verdict, reason: Reason) {
+        if self.verdicts.len() <= place {
+            self.verdicts.resize(place + 1, None);
+        }
+        self.verdicts[place] = Some((verdict, reason));
+    }
+
     /// All pods that have not finished.
     pub(crate) fn pods(&self) -> u32 {
         self.queues.values().map(|outlook| outlook.report.pods).sum()
@@ -95,6 +104,7 @@ impl Planner<'_> {
             }
             for assessed in &workers {
                 let (verdict, reason) = verdict(&assessed.situation);
+                plan.note(assessed.worker.place, verdict, reason);
                 let is_spare = matches!(reason, Reason::IdleTimeout | Reason::Lifetime);
                 let stops = if is_spare { &mut spare } else { &mut urgent };
                 self.carry(&mut plan, stops, assessed.worker, verdict, reason);

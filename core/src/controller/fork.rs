@@ -35,6 +35,7 @@ impl Controller {
             standing: self.standing.clone(),
             report: self.report.clone(),
             candidacy: self.candidacy.clone(),
+            judgements: self.judgements.clone(),
         }
     }
 }

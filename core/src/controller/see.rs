@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::judged::Judgements;
 use super::{Controller, Known};
 use crate::agent::Agent;
 use crate::assess::Assessor;
@@ -144,6 +145,7 @@ impl Controller {
             self.buildkite = buildkite;
         } else {
             self.lanes.clear(|_| true);
+            self.judgements = Judgements::default();
         }
         self.cluster = Some(cluster);
     }
@@ -293,7 +295,8 @@ impl Controller {
         }
     }
 
-    fn take_over(&mut self, plan: Plan<'_>, fresh: bool) {
+    fn take_over(&mut self, mut plan: Plan<'_>, fresh: bool) {
+        self.judgements = Judgements::taken_from(&mut plan);
         self.lanes.plan(LaneKey::Stop, Backlog::Errands(plan.stops.into()));
         self.lanes.clear(|lane| matches!(lane, LaneKey::Delete(_)));
         for (namespace, planned) in plan.deletes {

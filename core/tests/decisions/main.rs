@@ -15,6 +15,7 @@ mod determinism;
 mod draining;
 mod environment;
 mod failures;
+mod judging;
 mod late_ceilings;
 mod leadership;
 mod manifests;
