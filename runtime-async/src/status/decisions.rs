@@ -97,6 +97,7 @@ mod tests {
         let command = Command {
             id: CommandId(number),
             action: Action::StopAgent { agent: "a".into() },
+            not_after: None,
             reason: Reason::Replaced,
         };
         Decision::new(&command, Act::Stop, Timestamp::from_millis(1))

@@ -48,11 +48,28 @@ pub(crate) struct About {
     pub(crate) last_step_at: Option<When>,
     /// `starting`, `running`, `stuck` or `ending`.
     pub(crate) state: &'static str,
+    /// None: it has no others beside it.
+    pub(crate) leadership: Option<LeadershipStatus>,
     pub(crate) sync_interval_seconds: u64,
     pub(crate) idle_timeout_seconds: u64,
     pub(crate) agent_startup_timeout_seconds: u64,
     pub(crate) max_active_builds: Option<u32>,
     pub(crate) max_pods: Option<u32>,
+}
+
+/// Whether this one of several controllers commands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LeadershipStatus {
+    /// `leader` or `follower`.
+    pub(crate) role: &'static str,
+    pub(crate) since: When,
+    /// Who holds the Lease, as far as was seen.
+    pub(crate) holder: Option<String>,
+    /// Until when a leader commands without another renewal.
+    pub(crate) valid_until: Option<When>,
+    /// `expired`, `taken` or `released`: why it commands no more.
+    pub(crate) lost: Option<&'static str>,
 }
 
 /// What can be seen.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use buildscaler_core::verdict::Verdict;
 use buildscaler_core::{
-    Action, Command, Config, Controller, FindingKind, Input, Pod, Reason, Report, Step, Template, Timestamp,
+    Action, Command, Config, Controller, FindingKind, Input, Leadership, Pod, Reason, Report, Step, Template, Timestamp,
 };
 
 use super::decisions::{Act, Decision, Decisions};
@@ -46,6 +46,8 @@ pub(crate) struct Notes {
     pub(crate) findings: BTreeMap<(FindingKind, String), Standing>,
     pub(crate) decisions: Decisions,
     pub(crate) history: History,
+    /// None: there are no others.
+    pub(crate) leadership: Option<Leadership>,
 }
 
 /// What does not change.
@@ -118,11 +120,11 @@ impl Observer for Onlooker {
     fn told(&mut self, now: Timestamp, input: &Input) {
         let whole = match input {
             Input::Buildkite { look, .. } => self.pages.add(look),
-            Input::Cluster { .. } | Input::Outcome { .. } | Input::Tick | Input::Shutdown => None,
+            Input::Cluster { .. } | Input::Outcome { .. } | Input::Lease { .. } | Input::Tick | Input::Shutdown => None,
         };
         self.judged = match input {
             Input::Cluster { .. } | Input::Buildkite { .. } => true,
-            Input::Outcome { .. } | Input::Tick | Input::Shutdown => false,
+            Input::Outcome { .. } | Input::Lease { .. } | Input::Tick | Input::Shutdown => false,
         };
         let mut notes = self.notes.open();
         notes.told(now, input);
@@ -166,6 +168,7 @@ impl Notes {
             findings: BTreeMap::new(),
             decisions: Decisions::default(),
             history: History::default(),
+            leadership: None,
         }
     }
 
@@ -175,7 +178,7 @@ impl Notes {
         match input {
             Input::Outcome { id, outcome, .. } => self.decisions.settle(*id, outcome, now),
             Input::Shutdown => self.pace.is_ending = true,
-            Input::Tick | Input::Cluster { .. } | Input::Buildkite { .. } => {}
+            Input::Tick | Input::Cluster { .. } | Input::Buildkite { .. } | Input::Lease { .. } => {}
         }
     }
 
@@ -202,6 +205,7 @@ impl Notes {
         self.pace.steps += 1;
         self.pace.stepped_at = Some(now);
         self.pace.wake_at = Some(step.wake.at);
+        self.leadership = controller.leadership();
         for command in &step.commands {
             self.decided(now, command);
         }
@@ -221,7 +225,13 @@ impl Notes {
 
     fn decided(&mut self, now: Timestamp, command: &Command) {
         let decision = match &command.action {
-            Action::ObserveCluster | Action::ObserveBuildkite { .. } => return,
+            // Neither looks nor the controller's own affairs change anything here.
+            Action::ObserveCluster
+            | Action::ObserveBuildkite { .. }
+            | Action::RegisterUsage { .. }
+            | Action::MeterUsage { .. }
+            | Action::ReadLease { .. }
+            | Action::WriteLease(_) => return,
             Action::CreatePod(create) => Decision {
                 queue: Some(create.queue.to_string()),
                 pod: Some(format!("{}/{}", create.namespace, create.name)),

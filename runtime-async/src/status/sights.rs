@@ -55,7 +55,7 @@ impl Sights {
                 }
             }
             Input::Outcome { spending, .. } => self.read(&spending.limits),
-            Input::Tick | Input::Shutdown => {}
+            Input::Lease { .. } | Input::Tick | Input::Shutdown => {}
         }
     }
 

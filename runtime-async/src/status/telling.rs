@@ -1,12 +1,12 @@
 //! From notes to what is told of them.
 
-use buildscaler_core::{LimitScope, Outcome, Queue, Timestamp};
+use buildscaler_core::{Leadership, LimitScope, Loss, Outcome, Queue, Timestamp};
 
 use super::decisions::Decision;
 use super::history::{History, Sample};
 use super::model::{
-    About, Counts, DecisionStatus, FindingStatus, HistoryStatus, Limit, QueueStatus, Series, Status, VERSION,
-    ViewStatus,
+    About, Counts, DecisionStatus, FindingStatus, HistoryStatus, LeadershipStatus, Limit, QueueStatus, Series, Status,
+    VERSION, ViewStatus,
 };
 use super::notes::Notes;
 use super::sights::Sight;
@@ -62,11 +62,24 @@ impl About {
             steps: pace.steps,
             last_step_at: pace.stepped_at.map(When),
             state,
+            leadership: notes.leadership.as_ref().map(LeadershipStatus::of),
             sync_interval_seconds: seconds(config.sync_interval),
             idle_timeout_seconds: seconds(config.idle_timeout),
             agent_startup_timeout_seconds: seconds(config.agent_startup_timeout),
             max_active_builds: config.max_active_builds,
             max_pods: config.max_pods,
+        }
+    }
+}
+
+impl LeadershipStatus {
+    fn of(leadership: &Leadership) -> Self {
+        Self {
+            role: leadership.role.as_str(),
+            since: When(leadership.since),
+            holder: leadership.holder.clone(),
+            valid_until: leadership.valid_until.map(When),
+            lost: leadership.lost.map(Loss::as_str),
         }
     }
 }

@@ -158,6 +158,11 @@ impl Teller<'_> {
                 .as_deref()
                 .map(|trouble| fact("Trouble", &self.veil.over(trouble))),
         );
+        facts.extend(
+            pod.message
+                .as_deref()
+                .map(|message| fact("Kubernetes says", &self.veil.over(message))),
+        );
         facts.extend(pod.deleting.then(|| fact("Deletion", &"is under way in Kubernetes")));
         let mut because = Vec::new();
         if pod.adopted {

@@ -27,12 +27,15 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::OrphanedWithoutAgent => "it has neither a template nor an agent",
         Reason::AgentEnded => "its agent has ended while another container holds the pod",
         Reason::Demand => "jobs wait",
+        Reason::MinIdle => "its template asks for more idle agents to be kept",
         Reason::FirstLook => "it is the first look",
         Reason::Interval => "the sync interval has passed",
         Reason::Retry => "the last try failed",
         Reason::Continuation => "the last look was not over",
         Reason::TemplateChanged => "a template is new or has changed",
         Reason::Budget => "the request budget has room again",
+        Reason::Metering => "usage is to be registered or recorded",
+        Reason::Leadership => "controllers have to agree on the one that commands",
         Reason::Shutdown => "the controller is ending",
     }
 }

@@ -73,8 +73,14 @@ impl<'s> Trouble<'s> {
 
 /// The verdict on everything, read first.
 fn banner(status: &Status, trouble: &Trouble<'_>) -> Markup {
+    let follows = status
+        .controller
+        .leadership
+        .as_ref()
+        .is_some_and(|part| part.role == "follower");
     let unseen = status.views.iter().any(|view| view.state == "unseen");
     let (class, sign, text) = match trouble.count() {
+        0 if follows => ("banner new", "…", "Stands by: another controller commands".to_owned()),
         0 if unseen => ("banner new", "…", "Has not seen everything yet".to_owned()),
         0 if status.controller.state == "ending" => ("banner new", "…", "Is ending".to_owned()),
         0 => ("banner good", "✓", "Nothing to mend".to_owned()),
@@ -157,6 +163,10 @@ fn controller(status: &Status) -> Markup {
             h2 #controller { "Controller" }
             dl.facts {
                 @for (name, value) in &facts { div { dt { (name) } dd { (value) } } }
+                @if let Some(part) = &about.leadership {
+                    div { dt { "Leadership" } dd { (part.role) " since " (ago(part.since, status.at)) } }
+                    div { dt { "Lease held by" } dd { (part.holder.as_deref().unwrap_or("nobody")) } }
+                }
                 @if let Some(at) = about.started_at { div { dt { "Started" } dd { (ago(at, status.at)) } } }
                 @if let Some(at) = about.last_step_at { div { dt { "Last step" } dd { (ago(at, status.at)) } } }
             }
