@@ -103,7 +103,6 @@ mod tests {
         Decision::new(&command, Act::Stop, Timestamp::from_millis(1))
     }
 
-    /// Seen to fail when nothing was thrown away.
     #[test]
     fn two_hundred_are_kept_and_the_newest_comes_first() {
         let mut decisions = Decisions::default();

@@ -140,7 +140,6 @@ mod tests {
         Timestamp::from_millis(minute * MINUTE + 7)
     }
 
-    /// Seen to fail when every queue got a history of its own.
     #[test]
     fn memory_is_bounded_whatever_the_time_and_the_queues() {
         let mut history = History::default();
@@ -165,7 +164,6 @@ mod tests {
         assert!(history.queues.is_empty());
     }
 
-    /// Seen to fail when the last value of a minute was kept.
     #[test]
     fn a_minute_is_known_by_its_most_and_one_without_news_by_the_last() {
         let mut history = History::default();

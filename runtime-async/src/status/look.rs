@@ -152,7 +152,6 @@ mod tests {
         }
     }
 
-    /// Seen to fail when a job that an agent runs counted as waiting.
     #[test]
     fn pages_become_one_look_and_what_runs_does_not_wait() {
         let mut pages = Pages::default();
@@ -176,7 +175,6 @@ mod tests {
         assert_eq!(whole.runner(&"c".into()).map(|seat| seat.id.as_str()), Some("y"));
     }
 
-    /// Seen to fail when the pages of a failed look were kept.
     #[test]
     fn half_a_look_is_none() {
         let mut pages = Pages::default();

@@ -111,7 +111,6 @@ mod tests {
         Timestamp::from_millis(second * 1_000)
     }
 
-    /// Seen to fail when each failure began to count anew.
     #[test]
     fn it_is_unknown_since_the_first_failure_and_known_since_the_last() {
         let down = Failure::Unavailable {

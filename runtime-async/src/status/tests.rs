@@ -34,8 +34,6 @@ fn a_small_world_for_people() {
 }
 
 /// Invariant 22, whatever a server quotes.
-///
-/// Seen to fail when findings were shown as they stand, and when outcomes were.
 #[tokio::test]
 async fn no_secret_is_in_any_answer() {
     let stage = burst();

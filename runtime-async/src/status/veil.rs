@@ -102,7 +102,6 @@ fn without_tokens(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Seen to fail when the texts were shown as they came.
     #[test]
     fn tokens_are_left_out_and_words_are_not() {
         let veil = Veil::default();

@@ -258,7 +258,6 @@ mod tests {
         assert!(ticks(u32::MAX).len() >= 2);
     }
 
-    /// Seen to fail when a value that stays was drawn again for every minute.
     #[test]
     fn six_quiet_hours_are_a_short_path() {
         let frame = Frame {
