@@ -25,7 +25,6 @@ fn a_small_world_for_programs() {
     insta::assert_json_snapshot!(burst_status());
 }
 
-/// Reviewed as a picture too: `tests/status/` looks at pages in a browser.
 #[test]
 fn a_small_world_for_people() {
     let page = page::overview(&burst_status());
