@@ -19,6 +19,10 @@ pub struct BuildkiteJob {
     /// When it became dispatchable. A job may be `scheduled` without it: it is
     /// then held back by a concurrency limit, as far as is known.
     pub runnable_at: Option<Timestamp>,
+    /// When its agent began it. Nothing is decided on it: waits are measured
+    /// by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
 }
 
 /// Job states by what they mean for demand; spelt as Buildkite does in

@@ -36,6 +36,8 @@ pub(crate) struct Plan<'v> {
     pub(crate) queues: BTreeMap<&'v Queue, QueueOutlook<'v>>,
     /// By the pod's place; there is none on pods that are not ours.
     pub(crate) verdicts: Vec<Option<(Verdict, Reason)>>,
+    /// How often each verdict's reason was given.
+    pub(crate) reasons: BTreeMap<Reason, u32>,
 }
 
 impl Plan<'_> {
@@ -105,11 +107,15 @@ impl Planner<'_> {
             for assessed in &workers {
                 let (verdict, reason) = verdict(&assessed.situation);
                 plan.note(assessed.worker.place, verdict, reason);
+                *plan.reasons.entry(reason).or_default() += 1;
                 let is_spare = matches!(reason, Reason::IdleTimeout | Reason::Lifetime);
                 let stops = if is_spare { &mut spare } else { &mut urgent };
                 self.carry(&mut plan, stops, assessed.worker, verdict, reason);
             }
             plan.queues.insert(queue, outlook);
+        }
+        if let Some(foreign) = u32::try_from(fleet.foreign_pods.len()).ok().filter(|count| *count > 0) {
+            plan.reasons.insert(Reason::NotOurs, foreign);
         }
         plan.stops = urgent;
         plan.stops.append(&mut spare);

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::names::Queue;
+use crate::reason::Reason;
 
 /// The queues as the last plan saw them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Every queue that has a template or a pod. Demand on others is a finding.
     pub queues: BTreeMap<Queue, QueueReport>,
+    /// How many pods each verdict's reason was given for, those that are not
+    /// ours included.
+    #[serde(default)]
+    pub verdicts: BTreeMap<Reason, u32>,
 }
 
 /// One queue in numbers.

@@ -45,7 +45,8 @@ impl Clock {
     }
 }
 
-fn wall() -> Timestamp {
+/// The time of the wall.
+pub(crate) fn wall() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -59,7 +59,7 @@ pub(crate) enum ServeError {
 /// Serves from now on, until the [`Server`] is dropped, what the observer sees.
 pub(crate) fn start(args: &ServeArgs, about: &About<'_>) -> Result<(Server, impl Observer + use<>), ServeError> {
     let (pulse, probes) = health::part();
-    let (meter, metrics) = metrics::part(about);
+    let (meter, metrics) = metrics::part();
     let (page, pages) = status::part(about);
     let server = Server::start(args, probes, Router::new().merge(metrics).merge(pages))?;
     // The meter is the innermost, so that it times the core and nothing else.

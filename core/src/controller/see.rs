@@ -313,6 +313,7 @@ impl Controller {
                     (queue.clone(), carried_over(outlook.report, known, fresh))
                 })
                 .collect(),
+            verdicts: plan.reasons,
         };
     }
 

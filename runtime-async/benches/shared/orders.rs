@@ -65,6 +65,7 @@ fn decide(controller: &mut Controller, template: Template, count: usize) -> Vec<
         queue: template.queue.clone().expect("the template names its queue"),
         rules: Vec::new(),
         runnable_at: Some(now),
+        started_at: None,
     });
     let look = Look {
         begun_at: now,

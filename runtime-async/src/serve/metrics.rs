@@ -1,90 +1,76 @@
 //! What the controller counts and measures, for Prometheus.
+//!
+//! Every metric there is stands in [`catalogue`], from which the documentation
+//! is checked. Label values are bounded: queues are those that have a template
+//! or a pod, up to a number; everything else is a closed list.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use buildscaler_core::{Controller, Input, LookEnd, Step, Timestamp};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::About;
-use crate::run::Observer;
+use self::meter::Meter;
+
+mod catalogue;
+mod commands;
+mod labels;
+mod looks;
+mod meter;
+mod passages;
+mod scene;
+#[cfg(test)]
+mod story;
+mod waits;
 
 /// What a scrape is answered in.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long an answer may be given again, so that it costs no more to be
+/// scraped by many.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The observer and the routes.
-pub(super) fn part(_about: &About<'_>) -> (Meter, Router) {
+pub(super) fn part() -> (Meter, Router) {
     let mut registry = Registry::default();
     let meter = Meter::new(&mut registry);
-    let routes = Router::new()
-        .route("/metrics", get(scrape))
-        .with_state(Arc::new(registry));
+    let exposition = Arc::new(Exposition {
+        registry,
+        last: Mutex::new(None),
+    });
+    let routes = Router::new().route("/metrics", get(scrape)).with_state(exposition);
     (meter, routes)
 }
 
-/// Counts and measures.
+/// The metrics, and how they were last told.
 #[derive(Debug)]
-pub(super) struct Meter {
-    runs: Counter,
-    errors: Counter,
+struct Exposition {
+    registry: Registry,
+    last: Mutex<Option<(Instant, Bytes)>>,
 }
 
-impl Meter {
-    fn new(registry: &mut Registry) -> Self {
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("buildscaler_build", "What runs", build);
-        let runs = Counter::default();
-        registry.register(
-            "sync_loop_runs",
-            "Looks at Buildkite that ended, well or not",
-            runs.clone(),
-        );
-        let errors = Counter::default();
-        registry.register(
-            "sync_loop_errors",
-            "Looks at Buildkite or Kubernetes that failed",
-            errors.clone(),
-        );
-        Self { runs, errors }
-    }
-}
-
-impl Observer for Meter {
-    fn told(&mut self, _now: Timestamp, input: &Input) {
-        match input {
-            Input::Buildkite { look, .. } => match look.end {
-                LookEnd::Complete => {
-                    self.runs.inc();
-                }
-                LookEnd::More(_) => {}
-                LookEnd::Failed(..) => {
-                    self.runs.inc();
-                    self.errors.inc();
-                }
-            },
-            Input::Cluster { view, .. } => {
-                if view.templates.failure().or(view.pods.failure()).is_some() {
-                    self.errors.inc();
-                }
-            }
-            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
+impl Exposition {
+    fn text(&self, now: Instant) -> Result<Bytes, std::fmt::Error> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = last.as_ref().filter(|(at, _)| now.duration_since(*at) < FRESH) {
+            return Ok(text.clone());
         }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        let text = Bytes::from(text);
+        *last = Some((now, text.clone()));
+        Ok(text)
     }
-
-    fn stepped(&mut self, _now: Timestamp, _step: &Step, _controller: &Controller) {}
 }
 
-async fn scrape(State(registry): State<Arc<Registry>>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+async fn scrape(State(exposition): State<Arc<Exposition>>) -> Response {
+    match exposition.text(Instant::now()) {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

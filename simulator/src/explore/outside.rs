@@ -172,6 +172,7 @@ impl Outside {
                 queue: Queue::from(QUEUE),
                 rules: Vec::new(),
                 runnable_at: (*state == SmallJob::Waiting).then_some(super::worlds::START),
+                started_at: None,
             })
             .collect()
     }

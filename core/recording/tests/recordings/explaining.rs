@@ -82,6 +82,7 @@ fn waiting(id: &str, queue: &str) -> BuildkiteJob {
         queue: Queue::from(queue),
         rules: Vec::new(),
         runnable_at: Some(START),
+        started_at: None,
     }
 }
 

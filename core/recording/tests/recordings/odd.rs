@@ -293,6 +293,7 @@ fn buildkite_jobs() -> impl Strategy<Value = BuildkiteJob> {
         queue: Queue::from(queue),
         rules,
         runnable_at: Some(START),
+        started_at: None,
     })
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn waiting(id: &str, queue: &str) -> BuildkiteJob {
         queue: Queue::from(queue),
         rules: Vec::new(),
         runnable_at: Some(START),
+        started_at: None,
     }
 }
 

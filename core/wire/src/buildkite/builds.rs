@@ -30,6 +30,8 @@ struct JobRow {
     agent_query_rules: Vec<String>,
     #[serde(default, deserialize_with = "lax")]
     runnable_at: Option<String>,
+    #[serde(default, deserialize_with = "lax")]
+    started_at: Option<String>,
 }
 
 /// Reads a page of builds. A build or job that cannot be read is left out: a
@@ -66,6 +68,7 @@ impl JobRow {
             queue,
             rules,
             runnable_at: self.runnable_at.as_deref().and_then(date::parse),
+            started_at: self.started_at.as_deref().and_then(date::parse),
         })
     }
 }
