@@ -30,7 +30,10 @@ const BREATH: Duration = Duration::from_millis(200);
 
 /// Takes connections for as long as it is polled.
 pub(super) async fn accept(listener: TcpListener, router: Router) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(listener));
+    let listener = match listener {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(%error, "nothing can be served");

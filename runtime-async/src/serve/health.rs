@@ -27,12 +27,15 @@ mod sight;
 /// The observer and the routes.
 pub(super) fn part() -> (Vitals, Router) {
     let vitals = Vitals::new(Instant::now());
-    let routes = Router::new()
+    (vitals.clone(), routes(vitals))
+}
+
+fn routes(vitals: Vitals) -> Router {
+    Router::new()
         .route("/livez", get(livez))
         .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
-        .with_state(vitals.clone());
-    (vitals, routes)
+        .with_state(vitals)
 }
 
 /// What the loop shows and the probes read. Nothing slow is done while it is
@@ -98,4 +101,48 @@ async fn livez(State(vitals): State<Vitals>, RawQuery(query): RawQuery) -> (Stat
 
 async fn readyz(State(vitals): State<Vitals>, RawQuery(query): RawQuery) -> (StatusCode, String) {
     answer("readyz", &vitals.ready(Instant::now()), query.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::serve::server::Server;
+
+    /// Asks from a thread that does nothing else meanwhile, as little as a
+    /// control loop that hangs.
+    fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("connected");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        answer
+    }
+
+    fn serve(vitals: Vitals) -> (Server, SocketAddr) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = Server::serve(vec![(listener, routes(vitals))]).expect("served");
+        (server, address)
+    }
+
+    /// Seen to fail when it was served from the runtime of the loop.
+    #[test]
+    fn a_loop_that_hangs_is_told_while_it_hangs() {
+        let hours_ago = Instant::now() - Duration::from_secs(7200);
+        let mut vitals = Vitals::new(hours_ago);
+        let (server, address) = serve(vitals.clone());
+        let answer = ask(address, "/livez");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("[-]control-loop failed: it has not taken a step in the 7200 s"), "{answer}");
+        let now = Timestamp::from_millis(0);
+        vitals.told(now, &Input::Tick);
+        let answer = ask(address, "/livez");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(server);
+    }
 }

@@ -32,6 +32,11 @@ impl Server {
                 (listen("metrics", args.metrics(), "metrics")?, metrics),
             ]
         };
+        Self::serve(doors)
+    }
+
+    /// Serves each of these from one thread.
+    pub(super) fn serve(doors: Vec<(TcpListener, Router)>) -> Result<Self, ServeError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -57,7 +62,6 @@ impl Server {
 fn listen(option: &'static str, address: SocketAddr, what: &str) -> Result<TcpListener, ServeError> {
     let bind_failed = |error| ServeError::Bind { option, address, error };
     let listener = bind(address).map_err(bind_failed)?;
-    listener.set_nonblocking(true).map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     tracing::info!(%address, "serving {what}");
     Ok(listener)

@@ -8,6 +8,8 @@
 mod creating;
 mod ending;
 mod logs;
+mod measuring;
+mod monitoring;
 mod options;
 mod outages;
 mod recording;

@@ -7,7 +7,7 @@ use buildscaler_simulator::fault::{Effect, Fault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::World;
+use crate::world::{CLUSTER_TOKEN, World};
 
 #[tokio::test]
 async fn a_controller_that_sees_both_apis_is_ready() {
@@ -94,6 +94,29 @@ async fn those_who_dawdle_keep_no_probe_away() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(5), idlers[0].read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "it is still connected");
+    world.end().await;
+}
+
+/// Seen to fail when what could not be served was only logged.
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_and_ends_it() {
+    let mut world = World::start().await;
+    let taken = world.served_at().await;
+    let kubeconfig = tempfile::NamedTempFile::new().expect("a file");
+    let text = world.kubernetes.kubeconfig_for(CLUSTER_TOKEN);
+    std::fs::write(kubeconfig.path(), text).expect("written");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_buildscaler"))
+        .args(["--buildkite-org=acme", "--healthz-address=127.0.0.1", "--healthz-port=0"])
+        .args(["--metrics-address=127.0.0.1", &format!("--metrics-port={}", taken.port())])
+        .arg("--kubeconfig")
+        .arg(kubeconfig.path())
+        .env_clear()
+        .env("BUILDKITE_ACCESS_TOKEN", "bkua_marker")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&taken.to_string()) && said.contains("--metrics-port"), "{said}");
     world.end().await;
 }
 

@@ -118,6 +118,7 @@ fn failed(failure: &Failure) -> &'static str {
         Failure::Rejected { .. } => "rejected",
         Failure::Malformed { .. } => "malformed",
         Failure::FateUnknown { .. } => "fate_unknown",
+        Failure::TimeRefused { .. } => "time_refused",
         Failure::OverBudget => "over_budget",
     }
 }
@@ -129,5 +130,7 @@ fn name(action: &Action) -> &'static str {
         Action::CreatePod(_) => "create_pod",
         Action::StopAgent { .. } => "stop_agent",
         Action::DeletePod { .. } => "delete_pod",
+        Action::RegisterUsage { .. } => "register_usage",
+        Action::MeterUsage { .. } => "meter_usage",
     }
 }

@@ -23,7 +23,7 @@ const STEP_BUCKETS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 
 
 /// Counts and measures what happens, and remembers what there is to show.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     queues: Queues,
     waits: Waits,
     looks: Looks,
