@@ -13,11 +13,11 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use buildscaler_core::{Controller, Input, Role, Step, Timestamp};
+use buildscaler_core::{Controller, Input, Step, Timestamp};
 
 use self::check::{Check, answer};
 use self::pulse::Pulse;
-use self::sight::{BUILDKITE, Sights};
+use self::sight::Sights;
 use crate::run::Observer;
 
 mod check;
@@ -47,8 +47,6 @@ pub(super) struct Vitals(Arc<Mutex<Signs>>);
 struct Signs {
     pulse: Pulse,
     sights: Sights,
-    /// Whether another replica commands, so that this one has not to look.
-    stands_by: bool,
 }
 
 impl Vitals {
@@ -56,7 +54,6 @@ impl Vitals {
         Self(Arc::new(Mutex::new(Signs {
             pulse: Pulse::new(now),
             sights: Sights::default(),
-            stands_by: false,
         })))
     }
 
@@ -72,8 +69,7 @@ impl Vitals {
     fn ready(&self, now: Instant) -> Vec<Check> {
         let signs = self.signs();
         let mut checks = vec![signs.pulse.check(now)];
-        let looks = |check: &Check| !signs.stands_by || check.name != BUILDKITE;
-        checks.extend(signs.sights.checks(now).into_iter().filter(looks));
+        checks.extend(signs.sights.checks(now));
         checks
     }
 }
@@ -87,11 +83,10 @@ impl Observer for Vitals {
     }
 
     fn stepped(&mut self, now: Timestamp, step: &Step, controller: &Controller) {
+        let leadership = controller.leadership();
         let mut signs = self.signs();
+        signs.sights.plays(leadership.as_ref());
         signs.pulse.ends(Instant::now(), step.wake.at.since(now));
-        signs.stands_by = controller
-            .leadership()
-            .is_some_and(|told| told.role == Role::Follower && told.holder.is_some());
     }
 }
 
@@ -138,7 +133,10 @@ mod tests {
         let (server, address) = serve(vitals.clone());
         let answer = ask(address, "/livez");
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        assert!(answer.contains("[-]control-loop failed: it has not taken a step in the 7200 s"), "{answer}");
+        assert!(
+            answer.contains("[-]control-loop failed: it has not taken a step in the 7200 s"),
+            "{answer}"
+        );
         let now = Timestamp::from_millis(0);
         vitals.told(now, &Input::Tick);
         let answer = ask(address, "/livez");

@@ -18,7 +18,8 @@ impl World {
         for _ in 0..BURST {
             self.add_build(queue);
         }
-        self.until("a pod for each", || self.pods_of(queue).len() == BURST).await;
+        self.until("a pod for each", || self.pods_of(queue).len() == BURST)
+            .await;
         for pod in self.pods_of(queue) {
             self.run(&pod);
             self.work(queue, &pod);
@@ -75,7 +76,9 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 
 /// The value of a series.
 pub(crate) fn value(text: &str, series: &str) -> f64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let value = line.unwrap_or_else(|| panic!("{series} is missing:\n{text}"));
     value.parse().expect("a number")
 }

@@ -130,7 +130,11 @@ fn select(selector: &VectorSelector, known: &Known, labels: &mut BTreeSet<String
     let name = selector.name.as_deref().expect("a name");
     let there = known.get(name).unwrap_or_else(|| panic!("{whole}: no metric {name}"));
     for matcher in &selector.matchers.matchers {
-        assert!(there.contains(&matcher.name), "{whole}: {name} has no label {}", matcher.name);
+        assert!(
+            there.contains(&matcher.name),
+            "{whole}: {name} has no label {}",
+            matcher.name
+        );
     }
     labels.extend(there.iter().cloned());
 }

@@ -106,8 +106,15 @@ async fn a_port_that_is_taken_is_named_and_ends_it() {
     let text = world.kubernetes.kubeconfig_for(CLUSTER_TOKEN);
     std::fs::write(kubeconfig.path(), text).expect("written");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_buildscaler"))
-        .args(["--buildkite-org=acme", "--healthz-address=127.0.0.1", "--healthz-port=0"])
-        .args(["--metrics-address=127.0.0.1", &format!("--metrics-port={}", taken.port())])
+        .args([
+            "--buildkite-org=acme",
+            "--healthz-address=127.0.0.1",
+            "--healthz-port=0",
+        ])
+        .args([
+            "--metrics-address=127.0.0.1",
+            &format!("--metrics-port={}", taken.port()),
+        ])
         .arg("--kubeconfig")
         .arg(kubeconfig.path())
         .env_clear()
@@ -116,7 +123,10 @@ async fn a_port_that_is_taken_is_named_and_ends_it() {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&taken.to_string()) && said.contains("--metrics-port"), "{said}");
+    assert!(
+        said.contains(&taken.to_string()) && said.contains("--metrics-port"),
+        "{said}"
+    );
     world.end().await;
 }
 

@@ -199,6 +199,7 @@ impl FakeBuildkite {
             queue,
             rules: found.spec.rules.clone(),
             runnable_at: found.runnable_at,
+            started_at: found.started_at,
         })
     }
 

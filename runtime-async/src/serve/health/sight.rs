@@ -2,12 +2,9 @@
 
 use std::time::Instant;
 
-use buildscaler_core::{Failure, Input, LookEnd, Timestamp};
+use buildscaler_core::{Failure, Input, Leadership, LookEnd, Role, Timestamp};
 
 use super::check::Check;
-
-/// The check that a replica passes without looking while another commands.
-pub(super) const BUILDKITE: &str = "buildkite";
 
 /// What was seen of each thing that is looked at.
 #[derive(Debug, Default)]
@@ -15,6 +12,11 @@ pub(super) struct Sights {
     templates: Sight,
     pods: Sight,
     buildkite: Sight,
+    /// None while there is no Lease to be had.
+    lease: Option<Sight>,
+    /// Whether another controller commands. This one does not look at
+    /// Buildkite then.
+    follows: bool,
 }
 
 /// What was seen of one of them.
@@ -50,21 +52,29 @@ impl Sights {
                 LookEnd::More(_) | LookEnd::Failed(_, Failure::OverBudget) => {}
                 LookEnd::Failed(_, failure) => self.buildkite.looked(Some(failure), now),
             },
-            Input::Tick | Input::Outcome { .. } | Input::Lease { .. } | Input::Shutdown => {}
+            Input::Lease { view, .. } => self.lease.get_or_insert_default().looked(view.failure(), now),
+            Input::Tick | Input::Outcome { .. } | Input::Shutdown => {}
         }
     }
 
-    /// Whether each of them can be seen.
-    pub(super) fn checks(&self, now: Instant) -> [Check; 3] {
-        [
-            ("kubernetes-jobs", &self.templates),
-            ("kubernetes-pods", &self.pods),
-            (BUILDKITE, &self.buildkite),
-        ]
-        .map(|(name, sight)| Check {
+    /// Takes note of the part that the controller plays.
+    pub(super) fn plays(&mut self, leadership: Option<&Leadership>) {
+        self.follows = leadership.is_some_and(|leadership| leadership.role == Role::Follower);
+        if leadership.is_some() {
+            self.lease.get_or_insert_default();
+        }
+    }
+
+    /// Whether each of them can be seen, as far as it has to be.
+    pub(super) fn checks(&self, now: Instant) -> Vec<Check> {
+        let mut sights = vec![("kubernetes-jobs", &self.templates), ("kubernetes-pods", &self.pods)];
+        sights.extend((!self.follows).then_some(("buildkite", &self.buildkite)));
+        sights.extend(self.lease.as_ref().map(|lease| ("kubernetes-lease", lease)));
+        let check = |(name, sight): (&'static str, &Sight)| Check {
             name,
             wrong: sight.wrong(now),
-        })
+        };
+        sights.into_iter().map(check).collect()
     }
 }
 
@@ -100,4 +110,90 @@ impl Sight {
 /// The time as people and programs read it.
 fn utc(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(|_| at.to_string(), |at| format!("{at:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use buildscaler_core::{ClusterView, CommandId, Cursor, Look, Spending, View};
+
+    use super::*;
+
+    fn cluster() -> Input {
+        let view = ClusterView {
+            begun_at: Timestamp::default(),
+            templates: View::Complete(Vec::new()),
+            pods: View::Complete(Vec::new()),
+        };
+        Input::Cluster { id: None, view }
+    }
+
+    fn buildkite(end: LookEnd) -> Input {
+        let look = Look {
+            begun_at: Timestamp::default(),
+            jobs: Vec::new(),
+            agents: Vec::new(),
+            end,
+            spending: Spending::default(),
+        };
+        let id = CommandId(1);
+        Input::Buildkite { id, look }
+    }
+
+    fn failed() -> Input {
+        let message = "down\nfor now".into();
+        buildkite(LookEnd::Failed(Cursor::START, Failure::Unavailable { message }))
+    }
+
+    fn wrong(sights: &Sights, now: Instant) -> Vec<(&'static str, String)> {
+        let checks = sights.checks(now).into_iter();
+        checks.filter_map(|check| Some((check.name, check.wrong?))).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_told_since_when_and_why() {
+        let (start, instant) = (Timestamp::from_millis(1_800_000_000_000), Instant::now());
+        let mut sights = Sights::default();
+        assert_eq!(wrong(&sights, instant).len(), 3, "nothing was seen yet");
+        sights.told((start, instant), &cluster());
+        sights.told((start, instant), &buildkite(LookEnd::Complete));
+        assert_eq!(wrong(&sights, instant), []);
+        sights.told((start, instant), &failed());
+        let later = std::time::Duration::from_secs(75);
+        sights.told((start.after(later), instant + later), &failed());
+        let said = "unknown since 2027-01-15T08:00:00Z, for 75 s: unavailable: down for now";
+        assert_eq!(wrong(&sights, instant + later), [("buildkite", said.to_owned())]);
+        // Half a look says nothing yet.
+        sights.told((start, instant), &buildkite(LookEnd::More(Cursor::START)));
+        assert_eq!(wrong(&sights, instant).len(), 1);
+        sights.told((start, instant), &buildkite(LookEnd::Complete));
+        assert_eq!(wrong(&sights, instant), []);
+    }
+
+    /// Seen to fail when a follower had to have seen Buildkite: the second of
+    /// two replicas was never ready.
+    #[test]
+    fn a_follower_needs_the_lease_and_not_buildkite() {
+        let now = (Timestamp::default(), Instant::now());
+        let mut sights = Sights::default();
+        sights.told(now, &cluster());
+        let follower = Leadership {
+            role: Role::Follower,
+            since: now.0,
+            holder: Some("other".into()),
+            valid_until: None,
+            lost: None,
+        };
+        sights.plays(Some(&follower));
+        assert_eq!(wrong(&sights, now.1), [("kubernetes-lease", "not seen yet".to_owned())]);
+        let id = CommandId(1);
+        let view = View::Complete(None);
+        sights.told(now, &Input::Lease { id, view });
+        assert_eq!(wrong(&sights, now.1), []);
+        let leader = Leadership {
+            role: Role::Leader,
+            ..follower
+        };
+        sights.plays(Some(&leader));
+        assert_eq!(wrong(&sights, now.1), [("buildkite", "not seen yet".to_owned())]);
+    }
 }

@@ -147,6 +147,12 @@ pub(super) const STEP: Metric = metric(
     &[],
     "How long a step of the controller took: deciding only, no request is in it",
 );
+pub(super) const LEADER: Metric = metric(
+    "buildscaler_leader",
+    Kind::Gauge,
+    &[],
+    "Whether this controller commands: 1, or 0 while another of several replicas does, or none",
+);
 pub(super) const FINDINGS: Metric = metric(
     "buildscaler_findings",
     Kind::Gauge,
@@ -202,6 +208,7 @@ pub(super) const ALL: &[&Metric] = &[
     &COMMANDS,
     &IN_FLIGHT,
     &STEP,
+    &LEADER,
     &FINDINGS,
     &VIEW_AGE,
     &REQUESTS,

@@ -50,7 +50,7 @@ impl Commands {
 
     /// These are sent.
     pub(super) fn sent(&mut self, commands: &[Command]) {
-        for Command { id, action, reason } in commands {
+        for Command { id, action, reason, .. } in commands {
             let create = if let Action::CreatePod(create) = action {
                 Some((create.queue.clone(), self.looked_at))
             } else {
@@ -102,6 +102,7 @@ fn end(input: &Input) -> Option<(CommandId, &'static str)> {
             Outcome::Done => Some((*id, DONE)),
             Outcome::Failed(failure) => Some((*id, failed(failure))),
         },
+        Input::Lease { id, view } => Some((*id, outcome(view.failure()))),
         Input::Tick | Input::Shutdown => None,
     }
 }
@@ -132,5 +133,7 @@ fn name(action: &Action) -> &'static str {
         Action::DeletePod { .. } => "delete_pod",
         Action::RegisterUsage { .. } => "register_usage",
         Action::MeterUsage { .. } => "meter_usage",
+        Action::ReadLease { .. } => "read_lease",
+        Action::WriteLease(_) => "write_lease",
     }
 }

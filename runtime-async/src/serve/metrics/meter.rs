@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use buildscaler_core::{ClusterView, Controller, Input, Look, LookEnd, Spending, Step, Timestamp};
+use buildscaler_core::{ClusterView, Controller, Input, Look, LookEnd, Role, Spending, Step, Timestamp};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -34,6 +35,7 @@ pub(crate) struct Meter {
     errors: Counter,
     requests: Counter,
     steps: Histogram,
+    leads: Gauge,
     /// When the step began, and whether it judges anew.
     step: Option<(Instant, bool)>,
 }
@@ -53,12 +55,14 @@ impl Meter {
             errors: Counter::default(),
             requests: Counter::default(),
             steps: Histogram::new(STEP_BUCKETS),
+            leads: Gauge::default(),
             step: None,
         };
         catalogue::SYNC_LOOP_RUNS.register(registry, meter.runs.clone());
         catalogue::SYNC_LOOP_ERRORS.register(registry, meter.errors.clone());
         catalogue::REQUESTS.register(registry, meter.requests.clone());
         catalogue::STEP.register(registry, meter.steps.clone());
+        catalogue::LEADER.register(registry, meter.leads.clone());
         registry.register_collector(Box::new(meter.gauges.clone()));
         meter
     }
@@ -115,7 +119,7 @@ impl Observer for Meter {
                 self.spent(spending);
                 false
             }
-            Input::Tick | Input::Shutdown => false,
+            Input::Tick | Input::Lease { .. } | Input::Shutdown => false,
         };
         // Last, so that none of this counts as the step's.
         self.step = Some((Instant::now(), judges));
@@ -130,6 +134,9 @@ impl Observer for Meter {
             None => false,
         };
         self.commands.sent(&step.commands);
+        let leadership = controller.leadership();
+        self.leads
+            .set(leadership.is_none_or(|now| now.role == Role::Leader).into());
         if judged {
             let report = controller.report();
             for queue in self.queues.take_over(report) {

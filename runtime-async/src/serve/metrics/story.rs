@@ -161,6 +161,7 @@ fn pod(story: &Story, stage: PodStage) -> Arc<Pod> {
         stage,
         hostname: Some("linux-1".into()),
         trouble: None,
+        message: None,
         adopted: false,
     })
 }
@@ -278,6 +279,7 @@ fn what_there_is_is_told() {
         ("buildkite_jobs_running_total", 2.0),
         ("sync_loop_runs_total", 3.0),
         ("sync_loop_errors_total", 0.0),
+        ("buildscaler_leader", 1.0),
         ("buildscaler_queue_pods{queue=\"linux\",state=\"busy\"}", 1.0),
         ("buildscaler_queue_pods{queue=\"linux\",state=\"other\"}", 0.0),
         ("buildscaler_verdicts{reason=\"busy\"}", 1.0),
