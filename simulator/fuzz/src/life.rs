@@ -234,6 +234,7 @@ fn jobs(queue: &Queue) -> impl Iterator<Item = BuildkiteJob> {
         queue: queue.clone(),
         rules: Vec::new(),
         runnable_at: Some(NOW),
+        started_at: None,
     })
 }
 

@@ -213,6 +213,9 @@ fn tell<'l, const N: usize>(
     let unit = metric.unit();
     let mut described = encoder.encode_descriptor(metric.name(), &metric.help(), unit.as_ref(), metric.kind())?;
     for (labels, value) in values {
+        if labels.is_empty() {
+            return ConstGauge::new(value).encode(described);
+        }
         ConstGauge::new(value).encode(described.encode_family(&labels)?)?;
     }
     Ok(())
