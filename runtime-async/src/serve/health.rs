@@ -125,7 +125,6 @@ mod tests {
         (server, address)
     }
 
-    /// Seen to fail when it was served from the runtime of the loop.
     #[test]
     fn a_loop_that_hangs_is_told_while_it_hangs() {
         let hours_ago = Instant::now() - Duration::from_secs(7200);

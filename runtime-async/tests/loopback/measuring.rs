@@ -83,8 +83,6 @@ pub(crate) fn value(text: &str, series: &str) -> f64 {
     value.parse().expect("a number")
 }
 
-/// Seen to fail when the time a job was created at was taken for when it was
-/// runnable.
 #[tokio::test]
 async fn what_is_measured_is_what_the_world_knows() {
     let mut world = World::start().await;

@@ -37,8 +37,6 @@ async fn known() -> Known {
     known
 }
 
-/// Seen to fail for a metric with a letter too few, and for a label that the
-/// metric does not have.
 #[tokio::test]
 async fn alerts_and_dashboard_ask_for_what_is_told() {
     let known = known().await;

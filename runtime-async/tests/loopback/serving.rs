@@ -23,7 +23,6 @@ async fn a_controller_that_sees_both_apis_is_ready() {
     world.end().await;
 }
 
-/// Seen to fail when a failed look did not count.
 #[tokio::test]
 async fn readiness_follows_buildkite_and_liveness_does_not() {
     let mut world = World::start().await;
@@ -77,8 +76,6 @@ async fn nothing_but_questions_is_heard() {
     world.end().await;
 }
 
-/// Seen to fail when connections were not bounded, by the thousand that it
-/// holds open; and when new ones waited for old ones.
 #[tokio::test]
 async fn those_who_dawdle_keep_no_probe_away() {
     let mut world = World::start().await;
@@ -97,7 +94,6 @@ async fn those_who_dawdle_keep_no_probe_away() {
     world.end().await;
 }
 
-/// Seen to fail when what could not be served was only logged.
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_and_ends_it() {
     let mut world = World::start().await;

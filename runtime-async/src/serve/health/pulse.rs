@@ -101,8 +101,6 @@ mod tests {
         assert!(said.contains("lasted for 120 s"), "{said}");
     }
 
-    /// Seen to fail when the wait was left out: a loop with an hour to wait
-    /// was killed every minute.
     #[test]
     fn a_loop_that_waits_does_not_hang() {
         let start = Instant::now();

@@ -169,8 +169,6 @@ mod tests {
         assert_eq!(wrong(&sights, instant), []);
     }
 
-    /// Seen to fail when a follower had to have seen Buildkite: the second of
-    /// two replicas was never ready.
     #[test]
     fn a_follower_needs_the_lease_and_not_buildkite() {
         let now = (Timestamp::default(), Instant::now());

@@ -274,7 +274,6 @@ mod tests {
     const BEGIN: &str = "<!-- printed by a test -->\n";
     const END: &str = "<!-- to here -->\n";
 
-    /// Seen to fail when a metric was added.
     #[test]
     fn the_metrics_are_documented() {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");

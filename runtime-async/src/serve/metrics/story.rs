@@ -253,8 +253,6 @@ fn each_part_of_a_wait_is_measured() {
     }
 }
 
-/// Seen to fail when jobs that had begun before the first look were counted,
-/// and when one that two pages show was counted twice.
 #[test]
 fn each_job_counts_once_when_it_begins() {
     let mut story = told();
@@ -299,7 +297,6 @@ fn what_there_is_is_told() {
     }
 }
 
-/// Seen to fail when a failed look was taken for a complete one.
 #[test]
 fn a_look_that_fails_counts_and_makes_the_view_older() {
     let mut story = told();
