@@ -100,6 +100,9 @@ impl Announcer {
     /// `changed` says that findings have come or gone since the last call.
     /// Call it after each step; calling more often is harmless.
     pub fn next(&mut self, controller: &Controller, changed: bool, now: Timestamp) -> Option<Announcement> {
+        if controller.is_dry_run() {
+            return None;
+        }
         if changed {
             self.review_at = now;
         }

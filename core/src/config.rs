@@ -31,6 +31,9 @@ pub struct Config {
     /// a controller that has no others beside it (`--leader-elect`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leadership: Option<LeadershipConfig>,
+    /// Decide everything and send nothing but looks (`--dry-run`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             budget: BudgetConfig::default(),
             metering: None,
             leadership: None,
+            dry_run: false,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::report::Report;
 use crate::step::{Command, CommandId, Input, Step};
 use crate::time::Timestamp;
 use crate::view::{ClusterView, View};
+use crate::withheld::{Withheld, Withholding};
 
 mod dispatch;
 mod fork;
@@ -72,12 +73,24 @@ pub struct Controller {
     #[serde(default)]
     jobs_lack_room: bool,
     standing: Standing,
+    #[serde(default)]
+    withheld: Withholding,
     report: Report,
     /// None: there are no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     candidacy: Option<Candidacy>,
     #[serde(skip)]
     judgements: Judgements,
+}
+
+/// A dry run neither takes the lead from controllers that act nor meters what
+/// they do.
+fn watching(config: Config) -> Config {
+    Config {
+        metering: None,
+        leadership: None,
+        ..config
+    }
 }
 
 fn reactive() -> Box<dyn ScalingPolicy> {
@@ -125,6 +138,7 @@ impl Controller {
     /// A controller with a policy of the caller's choice. No policy can make
     /// it interrupt a build (Invariant 19).
     pub fn with_policy(config: Config, policy: Box<dyn ScalingPolicy>) -> Self {
+        let config = if config.dry_run { watching(config) } else { config };
         let budget = Budget::new(config.budget);
         let candidacy = config.leadership.clone().map(Candidacy::new);
         Self {
@@ -150,6 +164,7 @@ impl Controller {
             metering: Metering::default(),
             jobs_lack_room: false,
             standing: Standing::default(),
+            withheld: Withholding::default(),
             report: Report::default(),
             candidacy,
             judgements: Judgements::default(),
@@ -174,6 +189,7 @@ impl Controller {
         let now = self.clock;
         let mut findings = Vec::new();
         self.let_claim_lapse(now, &mut findings);
+        let planned = matches!(input, Input::Cluster { .. } | Input::Buildkite { .. });
         match input {
             Input::Tick => {}
             Input::Cluster { id, view } => self.see_cluster(id, view, now, &mut findings),
@@ -183,16 +199,22 @@ impl Controller {
             Input::Shutdown => self.shutting_down = true,
         }
         let mut commands: Vec<Command> = Vec::new();
+        let mut withheld = Vec::new();
         self.tend_lease(now, &mut commands);
         if self.is_in_command() && !self.shutting_down {
             self.look(now, &mut commands, &mut findings);
-            self.dispatch(now, &mut commands);
-            self.meter(now, &mut commands);
+            if !self.config.dry_run {
+                self.dispatch(now, &mut commands);
+                self.meter(now, &mut commands);
+            } else if planned {
+                withheld = self.withhold();
+            }
         }
         Step {
             commands,
             wake: self.wake(now),
             findings,
+            withheld,
             finished: self.shutting_down && self.flights.is_empty(),
         }
     }
@@ -210,6 +232,17 @@ impl Controller {
     /// The findings that stand, in order.
     pub fn findings(&self) -> impl Iterator<Item = Finding> {
         self.standing.iter()
+    }
+
+    /// Whether nothing but looks is ever sent.
+    pub fn is_dry_run(&self) -> bool {
+        self.config.dry_run
+    }
+
+    /// What a dry run keeps back now, by reason: all that would be sent if each
+    /// command succeeded, and nothing where this is no dry run.
+    pub fn withheld(&self) -> impl Iterator<Item = &Withheld> {
+        self.withheld.iter()
     }
 
     fn restate(

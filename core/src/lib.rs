@@ -43,6 +43,7 @@ pub mod template;
 pub mod time;
 pub mod verdict;
 pub mod view;
+pub mod withheld;
 
 pub use agent::{Agent, ConnectionState};
 pub use announcer::{Announcement, Announcer, EventTrouble, ObjectKind, Regarding};
@@ -65,3 +66,4 @@ pub use step::{
 pub use template::{PodTemplate, Template};
 pub use time::Timestamp;
 pub use view::{ClusterView, View};
+pub use withheld::{Withheld, WithheldChange};

@@ -14,6 +14,7 @@ use crate::names::{AgentId, Queue, Uid};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use crate::view::{ClusterView, View};
+use crate::withheld::WithheldChange;
 
 /// Something that the controller learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,10 @@ pub struct Step {
     pub wake: Wake,
     /// Findings that appeared or went away with this step.
     pub findings: Vec<FindingChange>,
+    /// In a dry run: what would be done from this step on and would not be
+    /// before, and the other way round.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldChange>,
     /// Whether shutdown is complete: nothing is in flight any more. A runtime
     /// need not wait for it: amnesia is safe (Invariant 20).
     pub finished: bool,
@@ -168,6 +173,21 @@ pub enum Action {
     },
     /// Create or replace the Lease. Ends in [`Input::Lease`].
     WriteLease(WriteLease),
+}
+
+impl Action {
+    /// Whether it changes nothing outside: what a dry run may send.
+    pub fn is_look(&self) -> bool {
+        match self {
+            Self::ObserveCluster | Self::ObserveBuildkite { .. } | Self::ReadLease { .. } => true,
+            Self::CreatePod(_)
+            | Self::StopAgent { .. }
+            | Self::DeletePod { .. }
+            | Self::RegisterUsage { .. }
+            | Self::MeterUsage { .. }
+            | Self::WriteLease(_) => false,
+        }
+    }
 }
 
 /// A pod to create.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use buildscaler_core::{
     Action, Command, Controller, Failure, Finding, FindingChange, Input, Leadership, LookEnd, Loss, Outcome, Queue,
-    QueueReport, Reason, Report, Role, Step,
+    QueueReport, Reason, Report, Role, Step, withheld,
 };
 
 /// Tells each thing once.
@@ -28,6 +28,10 @@ impl Journal {
                     tracing::info!(kind = kind.as_str(), subject, detail, "finding cleared");
                 }
             }
+        }
+        for line in withheld::in_words(&step.withheld) {
+            let (queue, reason, count) = (line.queue.as_deref(), line.reason.as_str(), line.count);
+            tracing::info!(queue, reason, count, names = line.names, "dry run: {}", line.what);
         }
         if looked {
             self.queues(controller.report());

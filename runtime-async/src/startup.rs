@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use buildscaler_args::{ControllerArgs, LeadershipArgs};
+use buildscaler_args::{ControllerArgs, DryRunArgs, LeadershipArgs};
 use buildscaler_core::{Config, LeadershipConfig};
 use buildscaler_recording::{self as recording, Program};
 use buildscaler_wire::Surroundings;
@@ -28,6 +28,8 @@ struct Args {
     controller: ControllerArgs,
     #[command(flatten)]
     leadership: LeadershipArgs,
+    #[command(flatten)]
+    dry: DryRunArgs,
     #[command(flatten)]
     serve: ServeArgs,
     #[command(flatten)]
@@ -93,6 +95,7 @@ async fn control(
     Args {
         controller: args,
         leadership,
+        dry,
         serve,
         metering,
     }: &Args,
@@ -104,12 +107,18 @@ async fn control(
         .map_err(StartupError::Leadership)?;
     announce(args, leadership.as_ref(), &cluster);
     let metering = metering.metering()?;
+    if dry.dry_run {
+        tracing::info!(
+            "this is a dry run: everything is decided and said, and nothing is created, stopped, deleted or written"
+        );
+    }
     let surroundings = Surroundings {
         organization: args.buildkite_org.clone(),
         namespace: args.namespace().map(str::to_owned),
     };
     let config = Config {
         leadership,
+        dry_run: dry.dry_run,
         ..Config::from(args)
     };
     let about = About {

@@ -1,6 +1,6 @@
 //! What the log says of steps.
 
-use buildscaler_core::{Controller, FindingChange, Leadership, Loss, Report, Role, Step};
+use buildscaler_core::{Controller, FindingChange, Leadership, Loss, Report, Role, Step, withheld};
 
 use crate::deed::{Deed, is_look};
 
@@ -15,6 +15,7 @@ impl Journal {
     pub(crate) fn tell(&mut self, step: &Step, controller: &Controller, looked: bool) {
         self.leadership(controller.leadership());
         changes(step);
+        kept_back(step);
         if looked {
             queues(controller.report());
         }
@@ -65,6 +66,14 @@ fn changes(step: &Step) {
             } = Deed::of(command);
             tracing::info!(queue, reason, "{verb} {subject}");
         }
+    }
+}
+
+/// What a dry run keeps back, as far as it is news.
+fn kept_back(step: &Step) {
+    for line in withheld::in_words(&step.withheld) {
+        let (queue, reason, count) = (line.queue.as_deref(), line.reason.as_str(), line.count);
+        tracing::info!(queue, reason, count, names = line.names, "dry run: {}", line.what);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use buildscaler_args::{ControllerArgs, LeadershipArgs};
+use buildscaler_args::{ControllerArgs, DryRunArgs, LeadershipArgs};
 use buildscaler_core::{Config, Controller};
 use buildscaler_wire::Surroundings;
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +85,8 @@ enum Task {
         controller: ControllerArgs,
         #[command(flatten)]
         leadership: LeadershipArgs,
+        #[command(flatten)]
+        dry: DryRunArgs,
     },
     /// Downloads past builds as a scenario for buildscaler-sim: times, queues and
     /// tags, without commands and environments
@@ -143,7 +145,11 @@ pub fn main() -> ExitCode {
         } => plan(controller, state, *output),
         Task::Apply { controller, state } => apply(controller, state),
         Task::Doctor(doctor) => examine(doctor),
-        Task::Run { controller, leadership } => keep_running(controller, leadership),
+        Task::Run {
+            controller,
+            leadership,
+            dry,
+        } => keep_running(controller, leadership, *dry),
         Task::History(history) => download(history).map_err(Failed::from),
         Task::Why(question) => explain(question).map_err(Failed::from),
     };
@@ -247,7 +253,7 @@ fn examine(args: &DoctorArgs) -> Result<ExitCode, Failed> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn keep_running(args: &ControllerArgs, leadership: &LeadershipArgs) -> Result<ExitCode, Failed> {
+fn keep_running(args: &ControllerArgs, leadership: &LeadershipArgs, dry: DryRunArgs) -> Result<ExitCode, Failed> {
     let own = whereabouts::cluster(args.kubeconfig())?.default_namespace;
     let leadership = leadership.config(args.namespace(), &own).map_err(Failed::Leadership)?;
     let (crew, clock) = prepare(args, Level::INFO)?;
@@ -257,8 +263,14 @@ fn keep_running(args: &ControllerArgs, leadership: &LeadershipArgs) -> Result<Ex
         identity = leadership.as_ref().map(|leadership| leadership.identity.as_str()),
         "buildscalerctl begins"
     );
+    if dry.dry_run {
+        tracing::info!(
+            "this is a dry run: everything is decided and said, and nothing is created, stopped, deleted or written"
+        );
+    }
     let config = Config {
         leadership,
+        dry_run: dry.dry_run,
         ..Config::from(args)
     };
     let tape = Tape::new(args, &config);

@@ -10,11 +10,13 @@ use std::time::Duration;
 use buildscaler_core::{BudgetConfig, Config};
 use clap::{Args, ValueEnum};
 
+mod dry_run;
 mod instance;
 mod leadership;
 mod token;
 mod value;
 
+pub use dry_run::DryRunArgs;
 pub use instance::instance;
 pub use leadership::LeadershipArgs;
 pub use token::Token;
@@ -131,6 +133,7 @@ impl From<&ControllerArgs> for Config {
             budget: BudgetConfig::default(),
             metering: None,
             leadership: None,
+            dry_run: false,
         }
     }
 }

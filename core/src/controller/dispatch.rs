@@ -11,6 +11,7 @@ use crate::plan::GENTLE_GRACE_SECONDS;
 use crate::reason::Reason;
 use crate::step::{Action, Command, CommandId, Outcome, Spending, Wake};
 use crate::time::Timestamp;
+use crate::withheld::{Withheld, WithheldChange};
 
 impl Controller {
     /// Sends a look if one is due and the budget allows it.
@@ -54,6 +55,14 @@ impl Controller {
                 commands.push(self.send(&lane, planned, now));
             }
         }
+    }
+
+    /// Keeps back all that waits, in a dry run. Nothing is taken out of the
+    /// lanes, and nothing is held as if it had been asked for.
+    pub(super) fn withhold(&mut self) -> Vec<WithheldChange> {
+        let wanted = self.lanes.backlog(&self.holds);
+        self.withheld
+            .replace(wanted.map(|Planned { action, reason }| Withheld { action, reason }))
     }
 
     fn may_send(&mut self, lane: &LaneKey, now: Timestamp) -> bool {
@@ -186,7 +195,7 @@ impl Controller {
             .cluster_blocked_until
             .filter(|until| *until > now)
             .map(|at| (at, Reason::Retry));
-        let stops = self.lanes.waiting().contains(&LaneKey::Stop);
+        let stops = !self.config.dry_run && self.lanes.waiting().contains(&LaneKey::Stop);
         let budget = stops
             .then(|| self.budget.next_change(now))
             .flatten()

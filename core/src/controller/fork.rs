@@ -33,6 +33,7 @@ impl Controller {
             metering: self.metering.clone(),
             jobs_lack_room: self.jobs_lack_room,
             standing: self.standing.clone(),
+            withheld: self.withheld.clone(),
             report: self.report.clone(),
             candidacy: self.candidacy.clone(),
             judgements: self.judgements.clone(),

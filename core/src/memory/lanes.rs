@@ -63,6 +63,13 @@ impl Backlog {
         }
     }
 
+    fn next(&mut self, holds: &Holds) -> Option<Planned> {
+        match self {
+            Self::Errands(errands) => errands.pop_front(),
+            Self::Pods(run) => run.next(holds),
+        }
+    }
+
     fn clear(&mut self) {
         *self = Self::Errands(VecDeque::new());
     }
@@ -152,12 +159,17 @@ impl Lanes {
         if lane.closed_until.is_some_and(|until| now < until) || lane.in_flight >= lane.window {
             return None;
         }
-        let planned = match &mut lane.backlog {
-            Backlog::Errands(errands) => errands.pop_front(),
-            Backlog::Pods(run) => run.next(holds),
-        }?;
+        let planned = lane.backlog.next(holds)?;
         lane.in_flight += 1;
         Some(planned)
+    }
+
+    /// All that waits, in the order of the lanes, as if nothing held it back.
+    pub(crate) fn backlog(&self, holds: &Holds) -> impl Iterator<Item = Planned> {
+        self.lanes.values().flat_map(move |lane| {
+            let mut backlog = lane.backlog.clone();
+            std::iter::from_fn(move || backlog.next(holds))
+        })
     }
 
     /// Books the end of a command. `cap` is the longest pause after failures

@@ -13,6 +13,7 @@ mod breaker;
 mod budget;
 mod determinism;
 mod draining;
+mod dry_run;
 mod environment;
 mod failures;
 mod judging;

@@ -60,7 +60,7 @@ fn configs() -> impl Strategy<Value = Config> {
         most(),
         (number(), number(), number()),
         metering,
-        leadership,
+        (leadership, any::<bool>()),
     )
         .prop_map(
             |(
@@ -69,7 +69,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 max_pods,
                 budget,
                 metering,
-                leadership,
+                (leadership, dry_run),
             )| Config {
                 sync_interval,
                 idle_timeout,
@@ -91,6 +91,7 @@ fn configs() -> impl Strategy<Value = Config> {
                     },
                 ),
                 leadership,
+                dry_run,
             },
         )
 }

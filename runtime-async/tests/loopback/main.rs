@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod creating;
+mod dry_run;
 mod ending;
 mod logs;
 mod measuring;

@@ -51,6 +51,11 @@ impl World {
         Self::launch(settings, rights, &[], set).await
     }
 
+    /// Starts a controller with those rights and further arguments.
+    pub(crate) async fn start_as(rights: &[Rule], arguments: &[&str]) -> Self {
+        Self::launch(Settings::default(), rights, arguments, |_, _| {}).await
+    }
+
     async fn launch(
         settings: Settings,
         rights: &[Rule],

@@ -4,6 +4,7 @@
 
 mod applying;
 mod doctor;
+mod dry_run;
 mod explaining;
 mod history;
 mod manifests;

@@ -56,6 +56,7 @@ impl ControllerSettings {
             },
             metering: None,
             leadership: self.leader_elect.then(leadership),
+            dry_run: false,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is kept of that which was decided.
 
-use buildscaler_core::{Action, Command, CreatePod, Finding, FindingChange, FindingKind, Step};
+use buildscaler_core::{
+    Action, Command, CreatePod, Finding, FindingChange, FindingKind, Step, Withheld, WithheldChange,
+};
 
 use super::{LEFT_OUT, Redactor};
 
@@ -16,12 +18,33 @@ impl Redactor {
             commands: step.commands.iter().map(|command| self.command(command)).collect(),
             wake: step.wake,
             findings,
+            withheld: step.withheld.iter().map(|change| self.kept_back(change)).collect(),
             finished: step.finished,
         }
     }
 
     fn command(&self, command: &Command) -> Command {
-        let action = match &command.action {
+        Command {
+            id: command.id,
+            action: self.action(&command.action),
+            reason: command.reason,
+            not_after: command.not_after,
+        }
+    }
+
+    fn kept_back(&self, change: &WithheldChange) -> WithheldChange {
+        let redacted = |Withheld { action, reason }: &Withheld| Withheld {
+            action: self.action(action),
+            reason: *reason,
+        };
+        match change {
+            WithheldChange::Appeared(withheld) => WithheldChange::Appeared(redacted(withheld)),
+            WithheldChange::Gone(withheld) => WithheldChange::Gone(redacted(withheld)),
+        }
+    }
+
+    fn action(&self, action: &Action) -> Action {
+        match action {
             Action::CreatePod(create) => Action::CreatePod(CreatePod {
                 manifest: self.manifest(&create.manifest),
                 namespace: create.namespace.clone(),
@@ -37,13 +60,7 @@ impl Redactor {
             | Action::RegisterUsage { .. }
             | Action::MeterUsage { .. }
             | Action::ReadLease { .. }
-            | Action::WriteLease(_) => command.action.clone(),
-        };
-        Command {
-            id: command.id,
-            action,
-            reason: command.reason,
-            not_after: command.not_after,
+            | Action::WriteLease(_) => action.clone(),
         }
     }
 
