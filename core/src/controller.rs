@@ -21,6 +21,7 @@ use crate::view::{ClusterView, View};
 use crate::withheld::{Withheld, Withholding};
 
 mod dispatch;
+mod forget;
 mod fork;
 mod judged;
 mod leadership;

@@ -131,6 +131,7 @@ impl Controller {
             let found = inspect::fleet(&fleet, &self.blueprints, &self.config, now);
             self.restate(inspect::FLEET_KINDS, found, findings);
             self.tell_of_starts(&fleet, &plan, now, findings);
+            self.forget_refusals(&fleet, pods, findings);
             self.keep_creates(&fleet, demand.is_some());
             match demand {
                 Some(demand) if fresh && fleet.templates_known => {
@@ -303,6 +304,7 @@ impl Controller {
             self.lanes
                 .plan(LaneKey::Delete(namespace.to_owned()), Backlog::Errands(planned.into()));
         }
+        self.lanes.forget_deletes(self.clock);
         let old = std::mem::take(&mut self.report.queues);
         self.report = Report {
             queues: plan

@@ -127,6 +127,16 @@ impl Lanes {
         }
     }
 
+    /// Forgets lanes of deletes in which nothing is left to do: namespaces come
+    /// and go.
+    pub(crate) fn forget_deletes(&mut self, now: Timestamp) {
+        self.lanes.retain(|key, lane| {
+            let idle = lane.backlog.is_empty() && lane.in_flight == 0;
+            let open = lane.closed_until.is_none_or(|until| until <= now);
+            !(matches!(key, LaneKey::Delete(_)) && idle && open)
+        });
+    }
+
     /// Leaves at most `room` creates waiting in a lane.
     pub(crate) fn cap(&mut self, key: &LaneKey, room: u32) {
         if let Some(Backlog::Pods(run)) = self.lanes.get_mut(key).map(|lane| &mut lane.backlog) {

@@ -13,7 +13,8 @@ pub(crate) fn annotations(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut annotations = Map::new();
     for line in text.split('\n') {
-        if let Some((name, value)) = line.split_once(": ") {
+        // The API server takes no longer name.
+        if let Some((name, value)) = line.split_once(": ").filter(|(name, _)| name.len() <= 63) {
             annotations.insert(format!("{ANNOTATION_PREFIX}{name}"), value.into());
         }
     }

@@ -11,6 +11,9 @@ use super::layout::{Layout, Queue};
 use super::{Trace, problem, queues};
 use crate::scenario::{Problem, Rule, Span, Step};
 
+/// Letters of a header that are quoted.
+const LONGEST_QUOTE: usize = 400;
+
 /// One job of a trace: enough to let it run again.
 struct Row {
     build: String,
@@ -31,7 +34,14 @@ pub(super) fn read(file: &str, text: &str) -> Result<Trace, Vec<Problem>> {
     let Some(layout) = Layout::of(&header) else {
         let message = format!(
             "the columns \"{}\" are of no known trace: name them runnable_at, queue, duration_s and, if you have it, build",
-            header.iter().take(20).collect::<Vec<_>>().join(",").escape_debug()
+            header
+                .iter()
+                .take(20)
+                .flat_map(|name| name.chars().chain([',']))
+                .take(LONGEST_QUOTE)
+                .collect::<String>()
+                .trim_end_matches(',')
+                .escape_debug()
         );
         return Err(vec![problem(file, Some((1, 1)), Rule::Shape, message)]);
     };
