@@ -39,7 +39,6 @@ pub fn told(error: &serde_json::Error) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test may fail")]
 mod tests {
     use std::collections::BTreeMap;
 

@@ -1,7 +1,5 @@
 //! Events about findings.
 
-#![expect(clippy::expect_used, reason = "a test may fail")]
-
 mod support;
 
 use buildscaler_core::{Announcement, Failure, FindingKind, ObjectKind, Outcome, Regarding, Uid};
