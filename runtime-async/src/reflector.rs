@@ -204,7 +204,7 @@ impl<T: Kind> Reflector<T> {
             if !frame.data_ref().is_none_or(|chunk| lines.push(chunk)) {
                 return Err(Trouble::Failed("an event of the watch is too long".into()));
             }
-            while let Some(line) = lines.next() {
+            while let Some(line) = lines.next_line() {
                 let event = serde_json::from_slice(line).map_err(|error| {
                     Trouble::Failed(format!("an event of the watch is malformed: {}", told(&error)))
                 })?;

@@ -1,6 +1,6 @@
 //! The options by which several controllers agree on the one that commands.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use buildscaler_core::LeadershipConfig;
 use clap::{ArgAction, Args};
@@ -85,7 +85,13 @@ impl LeadershipArgs {
 
 /// A name that no other process has: the host's, which in a pod is the pod's,
 /// and what tells apart processes of one host and of one process number.
+#[expect(
+    clippy::disallowed_types,
+    reason = "read once, before there is a core, and for a name only"
+)]
 fn identity() -> String {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}_{}-{:x}", instance(), std::process::id(), begun.as_nanos())
 }

@@ -1,7 +1,7 @@
 //! What a template's annotations say holds at once, and what they cannot say
 //! is told and changes nothing.
 
-use buildscaler_core::{Config, FindingKind, Reason, Template};
+use buildscaler_core::{Action, Config, FindingKind, Reason, Template};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -102,9 +102,11 @@ fn annotations_that_change_hold_at_once_and_replace_no_pod() {
     );
     let manifests: Vec<&Value> = made
         .iter()
-        .map(|command| match &command.action {
-            buildscaler_core::Action::CreatePod(create) => &create.manifest,
-            other => panic!("{other:?}"),
+        .map(|command| {
+            let Action::CreatePod(create) = &command.action else {
+                panic!("{command:?}");
+            };
+            &create.manifest
         })
         .collect();
     assert_eq!(manifests.len(), 1);

@@ -133,6 +133,7 @@ mod tests {
         };
         Report {
             queues: (0..queues).map(queue).collect(),
+            ..Report::default()
         }
     }
 

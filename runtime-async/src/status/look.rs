@@ -125,6 +125,7 @@ mod tests {
             queue: "linux".into(),
             rules: Vec::new(),
             runnable_at: Some(Timestamp::from_millis(runnable_at)),
+            started_at: None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! What it does with real parts is tested beside this; here are the things
 //! that real servers do too rarely: refusals, cut watches, forgotten versions.
 
-#![expect(clippy::expect_used, reason = "a test may fail")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod creating;
 mod dry_run;

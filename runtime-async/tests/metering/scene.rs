@@ -192,7 +192,11 @@ impl Process {
                     Outcome::Failed(failure) => Err(failure),
                 }
             }
-            other => panic!("{other:?}"),
+            other @ (Input::Tick
+            | Input::Cluster { .. }
+            | Input::Buildkite { .. }
+            | Input::Lease { .. }
+            | Input::Shutdown) => panic!("{other:?}"),
         }
     }
 }

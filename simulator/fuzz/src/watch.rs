@@ -52,7 +52,7 @@ fn lines(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for chunk in chunks {
         assert!(lines.push(chunk), "nothing here is too long");
-        while let Some(line) = lines.next() {
+        while let Some(line) = lines.next_line() {
             found.push(line.to_vec());
         }
     }

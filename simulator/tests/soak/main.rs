@@ -3,6 +3,8 @@
 //! The short version runs with all tests; `docs/benchmarks.md` has the command
 //! for the long one, and its figures.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 mod double;
 mod weeks;
 

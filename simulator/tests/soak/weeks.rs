@@ -60,7 +60,7 @@ fn add(timeline: &mut Vec<Moment>, seed: u64, at: Duration) {
                 ..spec
             }),
         );
-        if seed % 5 == 0 {
+        if seed.is_multiple_of(5) {
             refused_to_the_end(&mut there, &name);
         }
         there(SLOT - Duration::from_secs(60), Event::DeleteTemplate(name));
@@ -81,6 +81,8 @@ fn add(timeline: &mut Vec<Moment>, seed: u64, at: Duration) {
             Event::CrashController
             | Event::StopController
             | Event::StartController
+            | Event::EndController
+            | Event::PauseController(_)
             | Event::StartSecondController
             | Event::StopSecondController => continue,
             event @ (Event::LoseNode(_)

@@ -191,7 +191,7 @@ impl Lines {
     }
 
     /// The next whole line that is not empty.
-    pub fn next(&mut self) -> Option<&[u8]> {
+    pub fn next_line(&mut self) -> Option<&[u8]> {
         loop {
             let length = self.buffer.get(self.searched..)?.iter().position(|byte| *byte == b'\n');
             let Some(length) = length else {
@@ -214,7 +214,7 @@ mod tests {
 
     fn all(lines: &mut Lines) -> Vec<String> {
         let mut found = Vec::new();
-        while let Some(line) = lines.next() {
+        while let Some(line) = lines.next_line() {
             found.push(String::from_utf8_lossy(line).into_owned());
         }
         found

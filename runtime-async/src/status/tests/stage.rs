@@ -186,6 +186,7 @@ fn work(id: &str, queue: &str, state: JobState, waited: u64) -> BuildkiteJob {
         queue: queue.into(),
         rules: Vec::new(),
         runnable_at: Some(at(0).before(Duration::from_secs(waited))),
+        started_at: None,
     }
 }
 
