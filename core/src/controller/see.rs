@@ -1,6 +1,6 @@
 //! What happens when something was seen: learn, judge, plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::judged::Judgements;
@@ -15,7 +15,7 @@ use crate::finding::{Finding, FindingChange, FindingKind};
 use crate::fleet::{Fleet, QueueFleet};
 use crate::inspect;
 use crate::memory::{Backlog, Glimpse, LaneKey};
-use crate::names::Queue;
+use crate::names::{Queue, Uid};
 use crate::plan::{Plan, Planner};
 use crate::policy::QueueView;
 use crate::reason::Reason;
@@ -336,10 +336,12 @@ impl Controller {
                 (template.uid.clone(), version)
             })
             .collect();
-        let appeared = versions
-            .iter()
-            .any(|version| self.versions.binary_search(version).is_err());
-        if appeared && self.buildkite.is_some() {
+        let is_new = |version: &(Uid, String)| self.versions.binary_search(version).is_err();
+        let appeared: BTreeSet<&Uid> = versions.iter().filter(|one| is_new(one)).map(|(uid, _)| uid).collect();
+        // What waits to be created was wished for on other terms.
+        self.lanes
+            .clear(|lane| matches!(lane, LaneKey::Create(uid, _) if appeared.contains(uid)));
+        if !appeared.is_empty() && self.buildkite.is_some() {
             self.looks
                 .hurry(Reason::TemplateChanged, self.config.sync_interval, now);
         }

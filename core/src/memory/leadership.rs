@@ -402,6 +402,6 @@ impl Seen {
 
 /// Whole seconds, not fewer.
 fn seconds(duration: Duration) -> u32 {
-    let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     u32::try_from(whole).unwrap_or(u32::MAX)
 }

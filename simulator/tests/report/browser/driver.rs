@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -77,9 +76,9 @@ impl Browser {
         browser
     }
 
-    /// Opens a file.
-    pub(crate) fn open(&self, file: &Path) {
-        self.post("/url", &json!({"url": format!("file://{}", file.display())}));
+    /// Opens what a URL names: a page of a server, or a file.
+    pub(crate) fn open(&self, url: &str) {
+        self.post("/url", &json!({"url": url}));
     }
 
     /// Makes the window so large, in CSS pixels.

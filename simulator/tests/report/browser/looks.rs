@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use buildscaler_simulator::report::{comparison_page, run_page};
 use serde_json::Value;
 
+use crate::checks::{WEAK_TEXT, drawn, sound};
 use crate::comparisons::comparison;
 use crate::driver::Browser;
 use crate::sample::{self, MORNING, SEASON};
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[(&str, Look)] = &[
 fn a_run_is_drawn(browser: &Browser) {
     let page = run_page(&sample::scenario("morning-rush"), "ours", &sample::run(MORNING));
     show(browser, "run", &page);
+    drawn(browser);
     sound(browser);
     keep(browser, "run-light");
     browser.prefer("dark");
@@ -43,6 +45,7 @@ fn a_run_on_a_phone(browser: &Browser) {
     );
     show(browser, "phone", &page);
     browser.resize(390, 844);
+    drawn(browser);
     sound(browser);
     keep(browser, "run-phone");
 }
@@ -51,6 +54,7 @@ fn a_long_run(browser: &Browser) {
     let page = run_page(&sample::scenario("season"), "ours", &sample::run(SEASON));
     show(browser, "season", &page);
     browser.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
+    drawn(browser);
     sound(browser);
     keep(browser, "season");
 }
@@ -64,6 +68,7 @@ fn unmet_expectations(browser: &Browser) {
     run.summary.total.interrupted = 1;
     let page = run_page(&sample::scenario("morning-rush"), "ours", &run);
     show(browser, "unmet", &page);
+    drawn(browser);
     sound(browser);
     let top = browser.evaluate("return document.querySelector('.verdict.unmet').getBoundingClientRect().bottom");
     assert!(top.as_f64().unwrap() < 800.0, "below the fold: {top}");
@@ -112,6 +117,7 @@ fn roles(browser: &Browser) {
 
 fn a_comparison(browser: &Browser) {
     show(browser, "comparison", &comparison_page(&comparison(1, "week")));
+    drawn(browser);
     sound(browser);
     let drawn = browser.evaluate("return document.querySelectorAll('svg[role=img] .point').length");
     assert_eq!(drawn, 14);
@@ -124,6 +130,7 @@ fn a_comparison(browser: &Browser) {
 fn many_scenarios(browser: &Browser) {
     show(browser, "scenarios", &comparison_page(&comparison(6, "week")));
     browser.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
+    drawn(browser);
     sound(browser);
     let roles = browser.roles();
     let tables = roles.iter().filter(|(role, name)| role == "table" && !name.is_empty());
@@ -148,18 +155,7 @@ fn show(browser: &Browser, name: &str, page: &str) {
     let file = folder().join(format!("{name}.html"));
     std::fs::write(&file, page).unwrap();
     browser.resize(1200, 900);
-    browser.open(&file);
-}
-
-/// What is true of every page.
-fn sound(browser: &Browser) {
-    assert_eq!(browser.console(), Vec::<Value>::new(), "said on the console");
-    let empty = browser.evaluate(EMPTY_PICTURES);
-    assert_eq!(empty, Value::Array(Vec::new()), "pictures without a size");
-    let overflowing = browser.evaluate(OVERFLOWING);
-    assert_eq!(overflowing, Value::Array(Vec::new()), "text that leaves its box");
-    let colliding = browser.evaluate(COLLIDING);
-    assert_eq!(colliding, Value::Array(Vec::new()), "labels that lie on each other");
+    browser.open(&format!("file://{}", file.display()));
 }
 
 fn keep(browser: &Browser, name: &str) {
@@ -172,81 +168,3 @@ fn folder() -> PathBuf {
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
-
-/// Charts, and lines in them, that are shown and have no size.
-const EMPTY_PICTURES: &str = r#"
-const empty = [];
-const pictures = [...document.querySelectorAll('svg[role=img]')].filter((svg) => svg.checkVisibility());
-if (pictures.length === 0) empty.push('there are none');
-for (const svg of pictures) {
-  const box = svg.getBoundingClientRect();
-  if (box.width < 200 || box.height < 80) empty.push(svg.id);
-  if (svg.querySelectorAll('path, rect').length === 0) empty.push(svg.id + ' is blank');
-  for (const path of svg.querySelectorAll('path')) {
-    if (path.getTotalLength() === 0) empty.push(svg.id + ' ' + path.getAttribute('class'));
-  }
-}
-return empty;"#;
-
-/// Text that is wider than what holds it, a page that scrolls sideways,
-/// labels that a picture cuts off.
-const OVERFLOWING: &str = r#"
-const over = [];
-const root = document.documentElement;
-if (root.scrollWidth > root.clientWidth) over.push('the page: ' + root.scrollWidth + ' > ' + root.clientWidth);
-for (const element of document.querySelectorAll('h1, h2, p, dt, dd, li, summary, figcaption, th, td, .figure')) {
-  if (element.checkVisibility() && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0) {
-    over.push(element.tagName + ' ' + element.textContent.slice(0, 40));
-  }
-}
-for (const text of document.querySelectorAll('svg[role=img] text')) {
-  if (!text.checkVisibility()) continue;
-  const box = text.getBoundingClientRect(), svg = text.ownerSVGElement.getBoundingClientRect();
-  if (box.left < svg.left - 1 || box.right > svg.right + 1 || box.top < svg.top - 1 || box.bottom > svg.bottom + 1) {
-    over.push(text.ownerSVGElement.id + ' ' + text.textContent);
-  }
-}
-return over;"#;
-
-/// Labels of one picture that lie on each other.
-const COLLIDING: &str = r#"
-const colliding = [];
-for (const svg of document.querySelectorAll('svg[role=img]')) {
-  if (!svg.checkVisibility()) continue;
-  const boxes = [...svg.querySelectorAll('text')].map((text) => [text.textContent, text.getBoundingClientRect()]);
-  boxes.forEach(([one, a], place) => {
-    for (const [other, b] of boxes.slice(place + 1)) {
-      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 1 && down > 3) colliding.push(svg.id + ': ' + one + ' / ' + other);
-    }
-  });
-}
-return colliding;"#;
-
-/// Text whose contrast to what is behind it is below 4.5.
-const WEAK_TEXT: &str = r#"
-const weak = new Set();
-function light(colour) {
-  const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
-    const share = part / 255;
-    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-function behind(element) {
-  for (let at = element; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    const parts = colour.match(/[\d.]+/g);
-    if (parts.length === 3 || Number(parts[3]) === 1) return colour;
-  }
-  return 'rgb(255, 255, 255)';
-}
-for (const element of document.querySelectorAll('h1, h2, p, dt, dd span, li, td, th, caption, span, strong, svg text')) {
-  if (!element.checkVisibility() || !element.textContent.trim()) continue;
-  const style = getComputedStyle(element);
-  const colour = element instanceof SVGElement ? style.fill : style.color;
-  const [a, b] = [light(colour), light(behind(element))].sort((x, y) => y - x);
-  if ((a + 0.05) / (b + 0.05) < 4.5) weak.add(element.tagName + '.' + element.getAttribute('class') + ' ' + colour);
-}
-return [...weak];"#;

@@ -10,6 +10,7 @@
     reason = "a look that panics is a test that fails"
 )]
 
+mod checks;
 #[path = "../comparisons.rs"]
 mod comparisons;
 mod driver;
