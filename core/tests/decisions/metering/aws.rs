@@ -26,6 +26,8 @@ pub(super) enum Fate {
     UnknownProduct,
     /// By a clock that differs by a day.
     Skewed,
+    /// Another controller has recorded the hour.
+    Recorded,
 }
 
 pub(super) fn fates() -> impl Strategy<Value = Fate> {
@@ -39,6 +41,7 @@ pub(super) fn fates() -> impl Strategy<Value = Fate> {
         Fate::NotEntitled,
         Fate::UnknownProduct,
         Fate::Skewed,
+        Fate::Recorded,
     ];
     select(fates)
 }
@@ -79,6 +82,7 @@ impl Aws {
                 message: "InvalidProductCodeException".into(),
             }),
             Fate::Skewed => Outcome::Failed(time_refused()),
+            Fate::Recorded => Outcome::Failed(already_exists()),
         };
         let outcome = if fate == Fate::Unanswered {
             Outcome::Failed(fate_unknown())

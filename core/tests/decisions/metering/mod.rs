@@ -131,6 +131,21 @@ fn a_record_of_unknown_fate_is_repeated_word_for_word() {
     assert_eq!(quantities(&metered), [(0, 3)]);
 }
 
+/// Seen to fail when it was tried again as what has failed is.
+#[test]
+fn an_hour_that_another_controller_recorded_is_told_and_done() {
+    let mut metered = Metered::new(at_work(3));
+    metered.live(59);
+    metered.fates = vec![Fate::Recorded];
+    metered.live(3);
+    assert!(metered.driver.stands(FindingKind::MeteringRefused));
+    assert_eq!(records_asked(&metered), 1);
+    metered.live(62);
+    assert!(!metered.driver.stands(FindingKind::MeteringRefused));
+    assert_eq!(records_asked(&metered), 2);
+    assert_eq!(quantities(&metered), [(1, 3)]);
+}
+
 #[test]
 fn what_became_too_old_goes_into_a_later_hour() {
     let mut metered = Metered::new(at_work(2));
