@@ -66,7 +66,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
-    mut observer: impl Observer,
+    observer: impl Observer,
 ) -> Result<(), RunError> {
     let Settings {
         config,
@@ -75,7 +75,7 @@ pub async fn run(
         record,
         metering,
     } = settings;
-    let mut tape = Tape::new(record, &config);
+    let tape = Tape::new(record, &config);
     let clock = Arc::new(Clock::new());
     let mut watcher = Watcher::start(
         &transport,
@@ -91,26 +91,23 @@ pub async fn run(
         mirrors: Arc::clone(watcher.mirrors()),
         metering,
     });
-    let mut controller = Controller::new(config);
-    let mut journal = Journal::default();
+    let mut core = Witnessed {
+        controller: Controller::new(config),
+        tape,
+        journal: Journal::default(),
+        observer,
+    };
     let mut running = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut farewell: Option<Instant> = None;
     let mut input = Input::Tick;
     loop {
-        let now = clock.now();
-        let looked = matches!(input, Input::Buildkite { .. });
-        tape.input(now, &input);
-        observer.told(now, &input);
-        let step = controller.step(now, input);
-        observer.stepped(now, &step, &controller);
-        tape.step(now, &step);
-        journal.step(&step, &controller, looked);
+        let step = core.step(clock.now(), input);
         if step.finished {
             return Ok(());
         }
         if farewell.is_none() {
-            crier.hear(&step.findings, &controller);
+            crier.hear(&step.findings, &core.controller);
         }
         for command in step.commands {
             running.spawn(Arc::clone(&errand).carry_out(command));
@@ -129,6 +126,29 @@ pub async fn run(
                 return Ok(());
             }
         };
+    }
+}
+
+/// The core, and all who take note of what it is told and decides.
+struct Witnessed<O> {
+    controller: Controller,
+    tape: Tape,
+    journal: Journal,
+    observer: O,
+}
+
+impl<O: Observer> Witnessed<O> {
+    /// Takes a step. What it is told is recorded before, and what it decides
+    /// before any of it is carried out.
+    fn step(&mut self, now: Timestamp, input: Input) -> Step {
+        let looked = matches!(input, Input::Buildkite { .. });
+        self.tape.input(now, &input);
+        self.observer.told(now, &input);
+        let step = self.controller.step(now, input);
+        self.observer.stepped(now, &step, &self.controller);
+        self.tape.step(now, &step);
+        self.journal.step(&step, &self.controller, looked);
+        step
     }
 }
 

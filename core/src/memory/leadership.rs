@@ -18,6 +18,10 @@ use crate::step::{Action, CommandId};
 use crate::time::Timestamp;
 use crate::view::View;
 
+mod seen;
+
+use seen::Seen;
+
 /// The duration written by who gives the Lease back: nobody has to wait.
 const RELEASED_SECONDS: u32 = 1;
 
@@ -39,19 +43,6 @@ pub(crate) struct Candidacy {
     /// Since when it has its role.
     since: Option<Timestamp>,
     lost: Option<Loss>,
-}
-
-/// The Lease as last seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Seen {
-    /// None: there is no such object.
-    version: Option<String>,
-    /// What it says, or said before it was deleted.
-    record: LeaseRecord,
-    /// For how long it has been watched without being renewed.
-    unrenewed_for: Duration,
-    /// Up to when that is counted.
-    counted_at: Timestamp,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -392,16 +383,10 @@ impl Candidacy {
     }
 }
 
-impl Seen {
-    fn count(&mut self, stride: Duration, now: Timestamp) {
-        let gap = now.since(self.counted_at).min(stride);
-        self.unrenewed_for = self.unrenewed_for.saturating_add(gap);
-        self.counted_at = now;
-    }
-}
-
 /// Whole seconds, not fewer.
 fn seconds(duration: Duration) -> u32 {
-    let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    let whole = duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0));
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
