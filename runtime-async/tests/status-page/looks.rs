@@ -34,7 +34,7 @@ pub(crate) async fn prepare() -> World {
     world.add_build("linux");
     world.add_build("nobody");
     world.until_pod_of("linux").await;
-    world.until_answers("/", 200, &["linux", "no_template", "nobody"]).await;
+    world.until_answers("/", 200, &["linux", "nobody"]).await;
     world
 }
 

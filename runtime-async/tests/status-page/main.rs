@@ -10,6 +10,7 @@
     reason = "a look that panics is a test that fails"
 )]
 
+#[allow(dead_code, reason = "pages of runs are looked at by all of it")]
 #[path = "../../../simulator/tests/report/browser/checks.rs"]
 mod checks;
 #[path = "../../../simulator/tests/report/browser/driver.rs"]

@@ -22,8 +22,8 @@ pub(crate) fn drawn(browser: &Browser) {
 
 /// Charts, and lines in them, that are shown and have no size.
 const EMPTY_PICTURES: &str = r#"
-pub(crate) const empty = [];
-pub(crate) const pictures = [...document.querySelectorAll('svg[role=img]')].filter((svg) => svg.checkVisibility());
+const empty = [];
+const pictures = [...document.querySelectorAll('svg[role=img]')].filter((svg) => svg.checkVisibility());
 if (pictures.length === 0) empty.push('there are none');
 for (const svg of pictures) {
   const box = svg.getBoundingClientRect();
@@ -38,8 +38,8 @@ return empty;"#;
 /// Text that is wider than what holds it, a page that scrolls sideways,
 /// labels that a picture cuts off.
 const OVERFLOWING: &str = r#"
-pub(crate) const over = [];
-pub(crate) const root = document.documentElement;
+const over = [];
+const root = document.documentElement;
 if (root.scrollWidth > root.clientWidth) over.push('the page: ' + root.scrollWidth + ' > ' + root.clientWidth);
 for (const element of document.querySelectorAll('h1, h2, p, dt, dd, li, summary, figcaption, th, td, .figure')) {
   if (element.checkVisibility() && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0) {
@@ -57,7 +57,7 @@ return over;"#;
 
 /// Labels of one picture that lie on each other.
 const COLLIDING: &str = r#"
-pub(crate) const colliding = [];
+const colliding = [];
 for (const svg of document.querySelectorAll('svg[role=img]')) {
   if (!svg.checkVisibility()) continue;
   const boxes = [...svg.querySelectorAll('text')].map((text) => [text.textContent, text.getBoundingClientRect()]);
@@ -73,7 +73,7 @@ return colliding;"#;
 
 /// Text whose contrast to what is behind it is below 4.5.
 pub(crate) const WEAK_TEXT: &str = r#"
-pub(crate) const weak = new Set();
+const weak = new Set();
 function light(colour) {
   const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
     const share = part / 255;
