@@ -221,8 +221,7 @@ fn pods_that_end_well_are_no_failed_starts_and_end_a_failing() {
     assert!(!driver.stands(FindingKind::TemplateFailing));
 }
 
-/// Invariant 20. Seen to fail when only pods that this controller had asked
-/// for counted.
+/// Invariant 20. Seen to fail when what stood at the first look did not count.
 #[test]
 fn pods_that_stand_and_fail_count_again_after_a_restart() {
     let mut driver = burst(20);

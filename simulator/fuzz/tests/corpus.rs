@@ -22,8 +22,8 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-/// Seen to fail for a corpus that was not there, and in each target for the
-/// bugs that `docs/fuzzing.md` names.
+/// Seen to fail in the target `saved`, for the number that overflowed
+/// (`docs/fuzzing.md`).
 fn replay(target: &Target) -> Result<(), Failed> {
     let files = files(target.name);
     if files.is_empty() {

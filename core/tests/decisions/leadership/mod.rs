@@ -47,7 +47,9 @@ proptest! {
 
     /// Invariant 32: whatever is late, lost, paused or killed, no two command
     /// at once, by their own reckoning; and when things go well again, one does
-    /// within the lease duration and a few tries.
+    /// within the lease duration and a few tries. Seen to fail when a claim never
+    /// ran out, when it ran longer than the lease, when another's name in the
+    /// Lease was not noticed, when followers commanded, and without the fence.
     #[test]
     fn no_two_command_at_once_and_soon_one_does(
         controllers in 2..4usize,
@@ -67,7 +69,8 @@ proptest! {
     }
 
     /// A follower whose clock is set forward, by however much, does not take a
-    /// living leader's place: what it did not watch does not count.
+    /// living leader's place: what it did not watch does not count. Seen to fail
+    /// when a gap between two looks counted whole.
     #[test]
     fn a_clock_set_forward_deposes_nobody(by in 0..10_000_000u64, after in 0..20_000u64, whose in 0..2usize) {
         let mut world = World::new(2, Vec::new());
@@ -83,7 +86,7 @@ proptest! {
     }
 
     /// A clean stop hands over within a retry period and a few round trips, in
-    /// every phase of both.
+    /// every phase of both. Seen to fail when the Lease was not given back.
     #[test]
     fn a_clean_stop_hands_over_within_a_retry_period(after in 0..6_000u64, late in 0..1_000u64) {
         let mut world = World::new(1, Vec::new());
@@ -150,7 +153,8 @@ fn commands_of_a_leader_say_when_they_are_out_of_date() {
     assert!(!step.commands.iter().any(looks), "{step:?}");
 }
 
-/// A record that names another is believed at once.
+/// A record that names another is believed at once. Seen to fail when it was
+/// believed at the next renewal.
 #[test]
 fn who_is_replaced_by_hand_steps_down_at_once() {
     let mut world = World::new(1, Vec::new());
@@ -178,7 +182,8 @@ fn who_is_replaced_by_hand_steps_down_at_once() {
     world.until_led(LEASE + RETRY * 2);
 }
 
-/// A Lease deleted by hand is made anew by its holder; who saw it waits.
+/// A Lease deleted by hand is made anew by its holder; who saw it waits. Seen
+/// to fail when what is deleted was free.
 #[test]
 fn a_lease_that_is_deleted_deposes_nobody() {
     let mut world = World::new(2, Vec::new());

@@ -84,6 +84,7 @@ fn an_hour_without_agents_is_recorded_as_zero() {
     assert_eq!(quantities(&metered), [(0, 0), (1, 0)]);
 }
 
+/// Seen to fail when records were made before the hour had ended.
 #[test]
 fn what_nobody_saw_is_not_billed() {
     let mut metered = Metered::new(at_work(60));
@@ -113,6 +114,7 @@ fn agents_of_others_are_not_billed() {
     assert_eq!(quantities(&metered), [(0, 2)]);
 }
 
+/// Seen to fail when a second command was sent while one was in flight.
 #[test]
 fn a_record_of_unknown_fate_is_repeated_word_for_word() {
     let mut metered = Metered::new(at_work(3));
@@ -146,6 +148,20 @@ fn an_hour_that_another_controller_recorded_is_told_and_done() {
     assert_eq!(quantities(&metered), [(1, 3)]);
 }
 
+/// Who came or went between two looks is not billed for the time between. Seen
+/// to fail when the greater number counted.
+#[test]
+fn between_two_looks_the_lesser_number_counts() {
+    let mut metered = Metered::new(at_work(3));
+    let all = metered.driver.world.agents.clone();
+    for minute in 0..62 {
+        let there = if minute % 2 == 0 { 1 } else { all.len() };
+        metered.driver.world.agents = all[..there].to_vec();
+        metered.live(1);
+    }
+    assert_eq!(quantities(&metered), [(0, 1)]);
+}
+
 #[test]
 fn what_became_too_old_goes_into_a_later_hour() {
     let mut metered = Metered::new(at_work(2));
@@ -163,7 +179,7 @@ fn what_became_too_old_goes_into_a_later_hour() {
 }
 
 /// A record that AWS may have is never added to another: the customer would pay
-/// twice.
+/// twice. Seen to fail when it was.
 #[test]
 fn what_is_in_doubt_is_never_billed_again() {
     let mut metered = Metered::new(at_work(2));
@@ -198,6 +214,7 @@ fn a_refusal_is_told_and_tried_again_hourly_while_scaling_goes_on() {
     );
 }
 
+/// Seen to fail when their records waited for a subscription.
 #[test]
 fn hours_without_a_subscription_are_never_billed() {
     let mut metered = Metered::new(at_work(4));
@@ -243,7 +260,8 @@ fn an_outage_at_the_start_is_over_within_five_minutes_of_its_end() {
     assert_eq!(metered.aws.registered.len(), 1);
 }
 
-/// Each registration has a nonce of its own.
+/// Each registration has a nonce of its own. Seen to fail when tries were not
+/// counted.
 #[test]
 fn no_nonce_is_used_twice() {
     let mut metered = Metered::new(at_work(0));
