@@ -196,6 +196,12 @@ impl World {
             .map(|run| run.pod)
     }
 
+    /// How often the real agents began to run this.
+    pub(crate) fn agent_runs(&self, id: &BuildkiteJobId) -> usize {
+        let runs = self.agent.runs();
+        runs.iter().filter(|run| run.buildkite_job == id.as_str()).count()
+    }
+
     /// How the controller of most cases is started: for the home namespace, with short times.
     pub(crate) fn launch(&self) -> Launch {
         Launch {
