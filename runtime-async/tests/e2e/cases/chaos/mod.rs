@@ -29,7 +29,7 @@ use road::{Moment, Road};
 const RECOVERY: Duration = Duration::from_secs(150);
 
 /// How long a moment is waited for; without it the fault did not happen.
-const MOMENT_WITHIN: Duration = Duration::from_secs(8);
+const MOMENT_WITHIN: Duration = Duration::from_secs(12);
 
 /// What a controller asks Buildkite, as its requests begin.
 const LOOK: (&str, &str) = ("GET ", "/agents");
@@ -79,8 +79,9 @@ pub(crate) async fn survived(world: &World) {
         story.unfold(Duration::from_secs(seconds)).await;
         over.set(true);
     };
-    let ((), builds) = tokio::join!(faults, keep_building(world, Dice::new(seed ^ 1), &over));
+    let ((), mut builds) = tokio::join!(faults, keep_building(world, Dice::new(seed ^ 1), &over));
 
+    builds.append(&mut story.bursts);
     within(RECOVERY, "all builds pass", async || world.all_passed(&builds)).await;
     within(RECOVERY, "no pod is left", async || world.home.pods.none_left()).await;
     let interruptions = world.fake().inner().truth().interruptions();
@@ -136,6 +137,7 @@ struct Story<'a> {
     controller: Arc<Controller>,
     changing: Template,
     replaced: u32,
+    bursts: Vec<BuildkiteJobId>,
     survived: BTreeMap<Fault, usize>,
     missed: Vec<Fault>,
     _kubeconfig: TempDir,
@@ -169,6 +171,7 @@ impl<'a> Story<'a> {
             launch,
             changing,
             replaced: 0,
+            bursts: Vec::new(),
             survived: BTreeMap::new(),
             missed: Vec::new(),
             _kubeconfig: folder,
@@ -188,6 +191,7 @@ impl<'a> Story<'a> {
             }
             let last = left.len() as u64 - 1;
             let fault = left.swap_remove(usize::try_from(self.dice.within(0, last)).unwrap_or(0));
+            self.provoke(fault).await;
             if self.happens(fault).await {
                 *self.survived.entry(fault).or_default() += 1;
             } else {
@@ -203,6 +207,25 @@ impl<'a> Story<'a> {
         self.world.remove(&self.changing).await;
         self.changing = self.changing.clone().generation(self.replaced + 1);
         self.world.apply(&self.changing).await;
+    }
+
+    /// Gives the controller a reason for the command that the fault is about.
+    async fn provoke(&mut self, fault: Fault) {
+        match fault {
+            Fault::AnswerOfStopLost | Fault::KillBeforeStop | Fault::KillAfterStop | Fault::KillAtDelete => {
+                self.replace().await;
+            }
+            Fault::KillAtCreate => {
+                let length = self.dice.millis(2_000, 15_000);
+                self.bursts.extend(self.world.build("steady", 4, length));
+            }
+            Fault::ApiServerRestarted
+            | Fault::AllConnectionsCut
+            | Fault::AnswersLate
+            | Fault::KillBeforeLook
+            | Fault::KillAfterLook
+            | Fault::Paused => {}
+        }
     }
 
     /// Whether the fault could happen.
