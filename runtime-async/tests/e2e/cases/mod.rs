@@ -22,7 +22,7 @@ use crate::harness::Suite;
 pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
     let mut trials = installing::trials(suite);
     trials.extend([
-        suite.case_alone("whatever_goes_wrong_no_build_is_interrupted", chaos::survived),
+        chaos::if_wanted(suite.case_alone("whatever_goes_wrong_no_build_is_interrupted", chaos::survived)),
         suite.case(
             "an_outage_of_buildkite_costs_no_pod_and_is_over_when_it_is_over",
             outages::buildkite,

@@ -18,12 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildscaler_core::BuildkiteJobId;
+use libtest_mimic::Trial;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::harness::{Controller, Launch, Template, World, within};
 use dice::Dice;
 use road::{Moment, Road};
+
+/// For how long, in seconds, faults are to happen.
+const LENGTH: &str = "BUILDSCALER_CHAOS_SECONDS";
 
 /// How long everything may take once nothing goes wrong any more.
 const RECOVERY: Duration = Duration::from_secs(150);
@@ -65,11 +69,23 @@ const FAULTS: [Fault; 11] = [
     Fault::Paused,
 ];
 
+/// The case, ignored unless a length is given: it is long, and by chance as long
+/// as its seed makes it.
+pub(crate) fn if_wanted(trial: Trial) -> Trial {
+    if std::env::var_os(LENGTH).is_some() {
+        trial
+    } else {
+        trial
+            .with_kind("long: set BUILDSCALER_CHAOS_SECONDS")
+            .with_ignored_flag(true)
+    }
+}
+
 /// Whatever happens, every build passes, is run once, and no pod is left.
 pub(crate) async fn survived(world: &World) {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     let seed = number("BUILDSCALER_CHAOS_SEED").unwrap_or_else(dice::from_the_clock);
-    let seconds = number("BUILDSCALER_CHAOS_SECONDS").unwrap_or(45);
+    let seconds = number(LENGTH).unwrap_or(45);
     eprintln!("chaos: seed {seed}, {seconds} s");
     let _told = Told(seed);
 
