@@ -265,6 +265,19 @@ impl World {
         }
     }
 
+    /// Waits until all that was sent late has arrived, and its answers.
+    pub(super) fn until_delivered(&mut self) {
+        let is_late = |at: Timestamp, now: Timestamp| at > now.after(TICK);
+        while self.flights.iter().any(|flight| is_late(flight.arrives, self.now))
+            || self
+                .processes
+                .iter()
+                .any(|process| process.inbox.iter().any(|(at, _)| is_late(*at, self.now)))
+        {
+            self.pass(TICK);
+        }
+    }
+
     /// Waits until somebody commands, and says how long that took.
     pub(super) fn until_led(&mut self, patience: Duration) -> (usize, Duration) {
         let begun = self.now;
