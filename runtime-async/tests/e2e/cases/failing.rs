@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Controller, Image, Launch, PATIENCE, Template, World, throughout, within};
+use crate::harness::{Change, Controller, Image, Launch, PATIENCE, Template, World, throughout, within};
 
 /// Jobs that wait in vain.
 const DEMAND: usize = 200;
@@ -88,7 +88,7 @@ async fn refused(world: &World, finding: &[&str], mend: impl AsyncFn()) {
 }
 
 fn asked(controller: &Controller) -> usize {
-    controller.count(&["creating a pod"])
+    controller.begun(&[Change::CreatePod])
 }
 
 /// An image that is not there: the pods that stand are tried by the kubelet,

@@ -7,7 +7,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Controller, ENDS_WITHIN, Launch, PATIENCE, Template, World, throughout, within};
+use crate::harness::{Change, Controller, ENDS_WITHIN, Launch, PATIENCE, Template, World, throughout, within};
 
 /// What the options leave as it is.
 const LEASE_DURATION: Duration = Duration::from_secs(15);
@@ -84,7 +84,7 @@ pub(crate) async fn paused(world: &World) {
     let begun = Instant::now();
     sleeper.pause();
     within(PATIENCE, "the follower leads", async || leads(&follower)).await;
-    let done = writes(&sleeper);
+    let done = sleeper.begun(&Change::ALL);
     let took = begun.elapsed();
     world.tell("takeover after SIGSTOP", took);
     assert!(took <= LEASE_DURATION + RETRY_PERIOD + SLACK, "{took:?}");
@@ -95,7 +95,7 @@ pub(crate) async fn paused(world: &World) {
     let resigns = async || sleeper.says(&["not leading any more"]);
     let took = within(PATIENCE, "the sleeper steps down", resigns).await;
     world.tell("stepping down after SIGCONT", took);
-    let quiet = async || leads(&follower) && !leads(&sleeper) && writes(&sleeper) == done;
+    let quiet = async || leads(&follower) && !leads(&sleeper) && sleeper.begun(&Change::ALL) == done;
     throughout(Duration::from_secs(5), "one commands", quiet).await;
     world.until_all_passed(&builds).await;
     world.until_no_pod_left().await;
@@ -150,20 +150,6 @@ async fn pair(world: &World) -> (Arc<Controller>, Arc<Controller>) {
 /// Whether it says so, and has not taken it back.
 fn leads(controller: &Controller) -> bool {
     controller.count(&["leading: this controller commands"]) > controller.count(&["not leading any more"])
-}
-
-/// How many changes it says it begins; the two runtimes put it differently.
-fn writes(controller: &Controller) -> usize {
-    let words = [
-        "creating a pod",
-        "create pod",
-        "stopping an agent",
-        "stop agent",
-        "deleting a pod",
-        "delete pod",
-    ];
-    let begun = |words: &&str| controller.count(&[words]) - controller.count(&[words, "failed"]);
-    words.iter().map(begun).sum()
 }
 
 async fn lease(world: &World) -> LeaseSpec {

@@ -72,6 +72,27 @@ impl Launch {
     }
 }
 
+/// A kind of change that a controller makes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    CreatePod,
+    StopAgent,
+    DeletePod,
+}
+
+impl Change {
+    pub(crate) const ALL: [Self; 3] = [Self::CreatePod, Self::StopAgent, Self::DeletePod];
+
+    fn is_begun_in(self, line: &str) -> bool {
+        let words = match self {
+            Self::CreatePod => ["creating a pod", "create pod"],
+            Self::StopAgent => ["stopping an agent", "stop agent"],
+            Self::DeletePod => ["deleting a pod", "delete pod"],
+        };
+        words.iter().any(|words| line.contains(words))
+    }
+}
+
 /// A running controller, or one that has ended.
 pub(crate) struct Controller {
     process: AsyncMutex<Child>,
@@ -116,6 +137,15 @@ impl Controller {
     /// Whether a line holds all of these words, whatever their case.
     pub(crate) fn says(&self, words: &[&str]) -> bool {
         self.count(words) > 0
+    }
+
+    /// How many changes of these kinds it says it begins; `buildscaler` and `buildscalerctl` put it
+    /// differently. All are counted in one reading, since it may be writing meanwhile.
+    pub(crate) fn begun(&self, changes: &[Change]) -> usize {
+        let output = self.output().to_lowercase();
+        let ends = |line: &str| [": done", ": failed"].iter().any(|end| line.contains(end));
+        let begins = |line: &&str| !ends(line) && changes.iter().any(|change| change.is_begun_in(line));
+        output.lines().filter(begins).count()
     }
 
     /// Whether it still runs.
