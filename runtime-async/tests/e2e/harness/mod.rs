@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-pub(crate) use controller::{Controller, Launch};
+pub(crate) use controller::{Change, Controller, Launch};
 pub(crate) use pods::Story;
 pub(crate) use suite::Suite;
 pub(crate) use template::Template;
