@@ -93,6 +93,12 @@ impl Child {
         Ok(())
     }
 
+    /// Kills the process and its group, and waits for it.
+    pub(crate) async fn kill(&mut self) -> Result<(), TestbedError> {
+        self.signal(Signal::KILL);
+        self.wait().await.map(drop)
+    }
+
     /// Returns the end of what the process wrote.
     pub(crate) fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();

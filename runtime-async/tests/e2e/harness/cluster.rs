@@ -100,6 +100,30 @@ impl Cluster {
         plane.start_api_server().await.expect("the API server starts");
     }
 
+    /// Kills the API server.
+    pub(crate) async fn kill_api_server(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.kill_api_server().await.expect("the API server dies");
+    }
+
+    /// Kills etcd.
+    pub(crate) async fn kill_etcd(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.kill_etcd().await.expect("etcd dies");
+    }
+
+    /// Starts etcd again.
+    pub(crate) async fn start_etcd(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.start_etcd().await.expect("etcd starts");
+    }
+
+    /// Restarts the scheduler and the controller manager.
+    pub(crate) async fn restart_controllers(&self) {
+        let mut plane = self.plane.lock().await;
+        plane.restart_controllers().await.expect("the controllers start");
+    }
+
     /// Makes an image impossible to pull.
     pub(crate) fn break_image(&self, image: Image) {
         self.kubelet.break_image(image.name());

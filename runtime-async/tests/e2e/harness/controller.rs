@@ -14,6 +14,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::own_clock::OwnClock;
+
 /// The path of `buildscalerctl`, where the cases are to be run with its `run`
 /// instead: the same core, the same options, another runtime.
 const OTHER: &str = "BUILDSCALER_E2E_CONTROLLER";
@@ -37,6 +39,8 @@ pub(crate) struct Launch {
     pub(crate) verbose: bool,
     /// Whether with `--leader-elect`.
     pub(crate) leader_elect: bool,
+    /// A wall clock of its own, which can be wrong.
+    pub(crate) clock: Option<OwnClock>,
 }
 
 impl Launch {
@@ -68,6 +72,9 @@ impl Launch {
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", &self.buildkite)
             .stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            clock.give(&mut command);
+        }
         command
     }
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod controller;
 mod installed;
 pub(crate) mod manifests;
+mod own_clock;
 mod pods;
 mod promises;
 mod suite;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use controller::{Change, Controller, Launch};
+pub(crate) use own_clock::OwnClock;
 pub(crate) use pods::Story;
 pub(crate) use suite::Suite;
 pub(crate) use template::Template;

@@ -163,6 +163,36 @@ impl ControlPlane {
         stop(self.api_server.take()).await
     }
 
+    /// Kills the API server, as a crash would: no connection is closed in order.
+    pub async fn kill_api_server(&mut self) -> Result<(), TestbedError> {
+        match &mut self.api_server {
+            Some(server) => server.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Kills etcd; the API server stays, and can neither read nor write.
+    pub async fn kill_etcd(&mut self) -> Result<(), TestbedError> {
+        self.etcd.kill().await
+    }
+
+    /// Starts etcd with what it had stored, and waits until the API server serves again.
+    pub async fn start_etcd(&mut self) -> Result<(), TestbedError> {
+        let command = parts::etcd(&self.programs.etcd, &self.files, self.ports);
+        self.etcd = Child::spawn("etcd", command, &self.files.log("etcd")).await?;
+        let mut watched: Vec<&mut Child> = self.api_server.iter_mut().chain([&mut self.etcd]).collect();
+        readiness::wait_for_api_server(&self.client, &mut watched).await
+    }
+
+    /// Restarts the scheduler and the controller manager, and waits until they serve.
+    ///
+    /// After two outages in a row they are long in coming back by themselves.
+    pub async fn restart_controllers(&mut self) -> Result<(), TestbedError> {
+        stop(self.scheduler.take()).await?;
+        stop(self.controller_manager.take()).await?;
+        self.start_controllers().await
+    }
+
     /// Stops the API server and starts it again; what was stored stays.
     pub async fn restart_api_server(&mut self) -> Result<(), TestbedError> {
         self.stop_api_server().await?;
