@@ -10,6 +10,8 @@
     reason = "a test may die of what it did not expect"
 )]
 
+mod incidents;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         assert_eq!(stems(&files(&folder().join("snapshots"), "snap")), stems(&paths));
         Ok(())
     }));
+    trials.extend(incidents::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
