@@ -228,7 +228,7 @@ impl FakeKubernetes {
             Verb::List => self.list(&call),
             Verb::Watch => self.subscribe(now, &call),
             Verb::Create => self.serve_create(now, &user, &call, request.body()),
-            Verb::Update => self.serve_update(&call, request.body()),
+            Verb::Update => self.serve_update(now, &call, request.body()),
             Verb::Patch => self.serve_patch(now, &call, request),
             Verb::Delete => self.serve_delete(now, &call, request.body()),
             Verb::DeleteCollection => self.serve_delete_collection(now, &call, request.body()),

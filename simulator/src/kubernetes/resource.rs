@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) namespaced: bool,
     /// Whether `/status` is a subresource, so that each side ignores the other's fields.
     pub(crate) status: bool,
+    /// Whether an update of what is not there makes it, whatever version it names.
+    pub(crate) made_by_update: bool,
 }
 
 const fn facts(group: &'static str, plural: &'static str, singular: &'static str, kind: &'static str) -> Facts {
@@ -54,6 +56,7 @@ const fn facts(group: &'static str, plural: &'static str, singular: &'static str
         short: &[],
         namespaced: true,
         status: false,
+        made_by_update: false,
     }
 }
 
@@ -71,6 +74,13 @@ impl Facts {
 
     const fn with_status(self) -> Self {
         Self { status: true, ..self }
+    }
+
+    const fn made_by_update(self) -> Self {
+        Self {
+            made_by_update: true,
+            ..self
+        }
     }
 }
 
@@ -93,7 +103,7 @@ const QUOTAS: Facts = facts("", "resourcequotas", "resourcequota", "ResourceQuot
     .with_status();
 const LIMIT_RANGES: Facts = facts("", "limitranges", "limitrange", "LimitRange").short(&["limits"]);
 const JOBS: Facts = facts("batch", "jobs", "job", "Job").with_status();
-const LEASES: Facts = facts("coordination.k8s.io", "leases", "lease", "Lease");
+const LEASES: Facts = facts("coordination.k8s.io", "leases", "lease", "Lease").made_by_update();
 const REVIEWS: Facts = facts(
     "authorization.k8s.io",
     "selfsubjectaccessreviews",

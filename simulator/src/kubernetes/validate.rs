@@ -89,6 +89,7 @@ pub(crate) fn created(resource: Resource, object: &Value) -> Result<(), Refusal>
     match resource {
         Resource::Pods => causes.extend(pod_spec("spec", &object["spec"], &["Always", "OnFailure", "Never"])),
         Resource::Jobs => causes.extend(jobs::job(object)),
+        Resource::Leases => causes.extend(lease(object)),
         Resource::Namespaces
         | Resource::Nodes
         | Resource::Secrets
@@ -98,7 +99,6 @@ pub(crate) fn created(resource: Resource, object: &Value) -> Result<(), Refusal>
         | Resource::Events
         | Resource::ResourceQuotas
         | Resource::LimitRanges
-        | Resource::Leases
         | Resource::SelfSubjectAccessReviews => {}
     }
     refuse(resource, object, &causes)
@@ -115,6 +115,7 @@ pub(crate) fn updated(resource: Resource, old: &Value, new: &Value) -> Result<()
             causes.extend(jobs::job(new));
             causes.extend(jobs::job_change(old, new));
         }
+        Resource::Leases => causes.extend(lease(new)),
         Resource::Pods
         | Resource::Namespaces
         | Resource::Nodes
@@ -125,10 +126,23 @@ pub(crate) fn updated(resource: Resource, old: &Value, new: &Value) -> Result<()
         | Resource::Events
         | Resource::ResourceQuotas
         | Resource::LimitRanges
-        | Resource::Leases
         | Resource::SelfSubjectAccessReviews => {}
     }
     refuse(resource, new, &causes)
+}
+
+fn lease(object: &Value) -> Vec<Cause> {
+    let duration = &object["spec"]["leaseDurationSeconds"];
+    let transitions = &object["spec"]["leaseTransitions"];
+    let too_short = duration.as_i64().filter(|&seconds| seconds <= 0).map(|_| {
+        let field = "spec.leaseDurationSeconds";
+        Cause::invalid(field, duration, "must be greater than 0")
+    });
+    let negative = transitions.as_i64().filter(|&count| count < 0).map(|_| {
+        let field = "spec.leaseTransitions";
+        Cause::invalid(field, transitions, "must be greater than or equal to 0")
+    });
+    too_short.into_iter().chain(negative).collect()
 }
 
 fn refuse(resource: Resource, object: &Value, causes: &[Cause]) -> Result<(), Refusal> {

@@ -81,6 +81,10 @@ impl FakeKubernetes {
         if call.resource == Resource::SelfSubjectAccessReviews {
             return Ok(object_reply(StatusCode::CREATED, call, &review(user, object), &[]));
         }
+        self.make(now, call, object)
+    }
+
+    fn make(&mut self, now: Timestamp, call: &Call, object: Value) -> Result<Reply, Refusal> {
         let (object, warnings) = self.prepare(now, call.resource, &call.namespace, object)?;
         let object = if call.dry_run() {
             Arc::new(object)
@@ -90,9 +94,12 @@ impl FakeKubernetes {
         Ok(object_reply(StatusCode::CREATED, call, &object, &warnings))
     }
 
-    pub(super) fn serve_update(&mut self, call: &Call, body: &[u8]) -> Result<Reply, Refusal> {
+    pub(super) fn serve_update(&mut self, now: Timestamp, call: &Call, body: &[u8]) -> Result<Reply, Refusal> {
         let object = absorb(call.resource, read_body(body)?);
         let key = Key::new(call.namespace.as_str(), call.name.as_str());
+        if call.resource.facts().made_by_update && self.store.read(call.resource, &key).is_none() {
+            return self.make(now, call, validate::shape(call.resource, object)?);
+        }
         let object = self.replace(call.resource, &key, &call.subresource, object, call.dry_run())?;
         Ok(object_reply(StatusCode::OK, call, &object, &[]))
     }

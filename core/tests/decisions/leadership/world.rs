@@ -41,12 +41,10 @@ impl Server {
             return View::Complete(self.lease.clone());
         };
         let known = self.lease.as_ref().map(|lease| lease.version.clone());
-        if *over != known {
+        // A write over a Lease that is gone makes it anew.
+        if known.is_some() && *over != known {
             let message = "another version".to_owned();
-            return View::Unknown(match (over, known) {
-                (Some(_), None) => Failure::NotFound { message },
-                _ => Failure::AlreadyExists { message },
-            });
+            return View::Unknown(Failure::AlreadyExists { message });
         }
         self.writes += 1;
         self.lease = Some(Lease {

@@ -26,10 +26,6 @@ pub(crate) fn checks() -> Vec<Check> {
             a5_same_name_twice_is_already_exists,
         ),
         Check::new("a5_an_invalid_pod_names_its_causes", a5_an_invalid_pod_names_its_causes),
-        Check::new(
-            "a14_a_stale_lease_update_is_a_conflict",
-            a14_a_stale_lease_update_is_a_conflict,
-        ),
         Check::new("a16_a_lost_answer_makes_one_pod", a16_a_lost_answer_makes_one_pod),
         Check::new("a17_a_name_must_fit_the_labels", a17_a_name_must_fit_the_labels),
         Check::new("a17_a_large_template_is_kept_whole", a17_a_large_template_is_kept_whole),
@@ -200,26 +196,6 @@ async fn a5_an_invalid_pod_names_its_causes(target: Target) {
     assert_eq!(name, expected("metadata.name", "FieldValueInvalid"));
     let container = refused(&|pod| pod["spec"]["containers"][0]["image"] = json!("")).await;
     assert_eq!(container, expected("spec.containers[0].image", "FieldValueRequired"));
-}
-
-async fn a14_a_stale_lease_update_is_a_conflict(target: Target) {
-    let lease = json!({ "metadata": { "name": "leader" }, "spec": { "holderIdentity": "one" } });
-    let first = target.admin.post(&target.leases(), &lease).await.object();
-    let path = format!("{}/leader", target.leases());
-    let mut second = first.clone();
-    second["spec"]["holderIdentity"] = json!("two");
-    target.admin.put(&path, &second).await.object();
-    let mut third = first;
-    third["spec"]["holderIdentity"] = json!("three");
-    let status = target.admin.put(&path, &third).await.refused(409, "Conflict");
-    let message = "Operation cannot be fulfilled on leases.coordination.k8s.io \"leader\": the object has been modified; \
-        please apply your changes to the latest version and try again";
-    assert_eq!(status["message"], message);
-    let patch = json!({
-        "metadata": { "resourceVersion": third["metadata"]["resourceVersion"] }, "spec": { "holderIdentity": "four" },
-    });
-    target.admin.patch(&path, &patch).await.refused(409, "Conflict");
-    assert_eq!(target.admin.get(&path).await.object()["spec"]["holderIdentity"], "two");
 }
 
 async fn a16_a_lost_answer_makes_one_pod(target: Target) {

@@ -18,6 +18,7 @@ mod api;
 mod client;
 mod clients;
 mod controllers;
+mod leases;
 mod lifecycle;
 mod nodes;
 mod objects;

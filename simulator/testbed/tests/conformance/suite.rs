@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
 use crate::target::Target;
-use crate::{access, admission, api, clients, controllers, lifecycle, nodes, versions};
+use crate::{access, admission, api, clients, controllers, leases, lifecycle, nodes, versions};
 
 /// A check, whatever its target.
 pub(crate) struct Check {
@@ -113,6 +113,7 @@ impl Suite {
             api::checks(),
             access::checks(),
             versions::checks(),
+            leases::checks(),
             lifecycle::checks(),
             admission::checks(),
             controllers::checks(),
