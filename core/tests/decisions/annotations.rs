@@ -138,6 +138,15 @@ fn a_value_that_cannot_be_used_is_told_with_what_holds_meanwhile() {
     assert_eq!(told(&driver).len(), 2);
 }
 
+/// Seen to fail when `min-idle` had no limit of its own.
+#[test]
+fn a_slip_in_the_number_of_warm_agents_does_not_fill_the_cluster() {
+    let (subject, detail) = told_of(&[("min-idle", "10001")]);
+    assert_eq!(subject, "builds/apple: min-idle");
+    assert!(detail.contains("from 0 to 10000"), "{detail}");
+    assert!(detail.contains("no agent is kept without a job"), "{detail}");
+}
+
 #[test]
 fn an_annotation_that_nobody_reads_is_told() {
     let (subject, detail) = told_of(&[("max-active-build", "2")]);
