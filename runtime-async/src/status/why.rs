@@ -1,6 +1,7 @@
 //! What is known of one Buildkite job, agent or pod, and why it is as it is.
 
-use buildscaler_core::{BuildkiteJob, JobState, Queue};
+use buildscaler_core::verdict::Verdict;
+use buildscaler_core::{BuildkiteJob, JobState, Queue, Reason};
 use serde::Serialize;
 
 use super::decisions::Decision;
@@ -13,9 +14,10 @@ use super::when::{When, length};
 use super::words;
 
 mod links;
+mod pod;
 mod waiting;
 
-use links::{agents_in_words, belongs, fact, lower, pod_of, related, seat_and_work, seat_in_words};
+use links::{belongs, fact, lower, pod_of, related, seat_in_words};
 
 /// The answer to `/why`.
 #[derive(Debug, Serialize)]
@@ -51,6 +53,18 @@ pub(crate) struct VerdictStatus {
     #[serde(skip)]
     pub(crate) what: &'static str,
     pub(crate) because: &'static str,
+}
+
+impl VerdictStatus {
+    fn of((verdict, reason): (Verdict, Reason)) -> Self {
+        let (verdict, what) = words::verdict(verdict);
+        Self {
+            verdict,
+            reason: reason.as_str(),
+            what,
+            because: words::reason(reason),
+        }
+    }
 }
 
 /// Something that is known.
@@ -126,70 +140,6 @@ impl Teller<'_> {
             related: Vec::new(),
             findings: Vec::new(),
             decisions: Vec::new(),
-        }
-    }
-
-    fn pod(&self, judged: &Judged) -> Explanation {
-        let pod = &judged.pod;
-        let name = format!("{}/{}", pod.namespace, pod.name);
-        let seats = self.seats(judged);
-        let verdict = judged.verdict.map(|(verdict, reason)| {
-            let (verdict, what) = words::verdict(verdict);
-            let because = words::reason(reason);
-            VerdictStatus {
-                verdict,
-                reason: reason.as_str(),
-                what,
-                because,
-            }
-        });
-        let age = When(pod.created_at).age(self.now);
-        let mut facts = vec![
-            fact("Uid", &pod.uid),
-            fact(
-                "Created",
-                &format_args!("{} ({} ago)", When(pod.created_at), length(age)),
-            ),
-            fact("Stage", &words::stage(pod.stage)),
-            fact("Template", &self.template_of(judged)),
-        ];
-        facts.extend(
-            pod.trouble
-                .as_deref()
-                .map(|trouble| fact("Trouble", &self.veil.over(trouble))),
-        );
-        facts.extend(
-            pod.message
-                .as_deref()
-                .map(|message| fact("Kubernetes says", &self.veil.over(message))),
-        );
-        facts.extend(pod.deleting.then(|| fact("Deletion", &"is under way in Kubernetes")));
-        let mut because = Vec::new();
-        if pod.adopted {
-            because.push("Another controller owns it, so it is left alone".into());
-        }
-        because.extend(self.blindness());
-        if seats.is_empty() && !self.notes.sights.buildkite.is_unknown() {
-            because.push("The last look at Buildkite showed no agent of it".into());
-        }
-        let of_it = |made: &Decision| {
-            made.uid.as_ref() == Some(&pod.uid)
-                || made.pod.as_ref() == Some(&name)
-                || made
-                    .agent
-                    .as_ref()
-                    .is_some_and(|agent| seats.iter().any(|seat| seat.id == *agent))
-        };
-        Explanation {
-            queue: pod.queue.as_ref().map(ToString::to_string),
-            summary: format!("Pod {name} {}; {}", words::stage(pod.stage), agents_in_words(&seats)),
-            verdict,
-            because,
-            facts,
-            related: seats.iter().flat_map(|seat| seat_and_work(seat)).collect(),
-            findings: self.concerning(pod.queue.as_ref(), &[&name]),
-            decisions: self.decisions(of_it),
-            ..self.blank("pod", name.clone())
         }
     }
 
@@ -340,29 +290,5 @@ impl Teller<'_> {
 
     fn host(&self, seat: &Seat) -> Option<&Judged> {
         self.notes.pods.iter().find(|judged| belongs(seat, judged))
-    }
-
-    fn template_of(&self, judged: &Judged) -> String {
-        let Some(uid) = &judged.pod.template_uid else {
-            return "none that is known".into();
-        };
-        let found = self.notes.templates.iter().find(|template| template.uid == *uid);
-        match found {
-            None => "one that is gone".into(),
-            Some(template) => {
-                let (namespace, name) = (&template.namespace, &template.name);
-                let same = judged
-                    .pod
-                    .template_hash
-                    .as_ref()
-                    .is_none_or(|hash| *hash == template.hash);
-                let version = if same {
-                    ""
-                } else {
-                    ", in a version that has changed since"
-                };
-                format!("{namespace}/{name}{version}")
-            }
-        }
     }
 }
