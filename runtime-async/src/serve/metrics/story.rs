@@ -31,10 +31,14 @@ struct Story {
 
 impl Story {
     fn begin() -> Self {
+        Self::begin_as(Config::default())
+    }
+
+    fn begin_as(config: Config) -> Self {
         let start = clock::wall();
         let mut registry = Registry::default();
         let mut meter = Meter::new(&mut registry);
-        let mut controller = Controller::new(Config::default());
+        let mut controller = Controller::new(config);
         meter.told(start, &Input::Tick);
         let last = controller.step(start, Input::Tick);
         meter.stepped(start, &last, &controller);
@@ -279,6 +283,7 @@ fn what_there_is_is_told() {
         ("sync_loop_runs_total", 3.0),
         ("sync_loop_errors_total", 0.0),
         ("buildscaler_leader", 1.0),
+        ("buildscaler_dry_run", 0.0),
         ("buildscaler_queue_pods{queue=\"linux\",state=\"busy\"}", 1.0),
         ("buildscaler_queue_pods{queue=\"linux\",state=\"other\"}", 0.0),
         ("buildscaler_verdicts{reason=\"busy\"}", 1.0),
@@ -295,6 +300,17 @@ fn what_there_is_is_told() {
     ] {
         story.expect(series, value);
     }
+}
+
+/// The alert asks whether any controller commands.
+#[test]
+fn a_dry_run_is_told_and_does_not_count_as_one_that_commands() {
+    let story = Story::begin_as(Config {
+        dry_run: true,
+        ..Config::default()
+    });
+    story.expect("buildscaler_dry_run", 1.0);
+    story.expect("buildscaler_leader", 0.0);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What a pod is, and what becomes of it.
 
-use super::links::{agents_in_words, fact, seat_and_work};
+use buildscaler_core::verdict::Verdict;
+
+use super::links::{agents_in_words, fact, lower, seat_and_work};
 use super::{Explanation, Fact, Teller, VerdictStatus};
-use crate::status::decisions::Decision;
+use crate::status::deed::Deed;
 use crate::status::look::Seat;
 use crate::status::notes::Judged;
 use crate::status::when::{When, length};
@@ -13,10 +15,10 @@ impl Teller<'_> {
         let pod = &judged.pod;
         let name = format!("{}/{}", pod.namespace, pod.name);
         let seats = self.seats(judged);
-        let of_it = |made: &Decision| {
-            made.uid.as_ref() == Some(&pod.uid)
-                || made.pod.as_ref() == Some(&name)
-                || made
+        let of_it = |deed: &Deed| {
+            deed.uid.as_ref() == Some(&pod.uid)
+                || deed.pod.as_ref() == Some(&name)
+                || deed
                     .agent
                     .as_ref()
                     .is_some_and(|agent| seats.iter().any(|seat| seat.id == *agent))
@@ -24,14 +26,31 @@ impl Teller<'_> {
         Explanation {
             queue: pod.queue.as_ref().map(ToString::to_string),
             summary: format!("Pod {name} {}; {}", words::stage(pod.stage), agents_in_words(&seats)),
-            verdict: judged.verdict.map(VerdictStatus::of),
+            verdict: self.verdict(judged),
             because: self.keeps_as_it_is(judged, &seats),
             facts: self.facts(judged),
             related: seats.iter().flat_map(|seat| seat_and_work(seat)).collect(),
             findings: self.concerning(pod.queue.as_ref(), &[&name]),
+            withheld: self.withheld(of_it),
             decisions: self.decisions(of_it),
             ..self.blank("pod", name.clone())
         }
+    }
+
+    pub(super) fn verdict(&self, judged: &Judged) -> Option<VerdictStatus> {
+        let (verdict, reason) = judged.verdict?;
+        let changes = !matches!(verdict, Verdict::Keep | Verdict::Forget);
+        let (verdict, what) = words::verdict(verdict);
+        Some(VerdictStatus {
+            verdict,
+            reason: reason.as_str(),
+            what: if changes && self.notes.settings.config.dry_run {
+                format!("If this were no dry run: {}", lower(what))
+            } else {
+                what.to_owned()
+            },
+            because: words::reason(reason),
+        })
     }
 
     /// Why the verdict may be another than one would think.
