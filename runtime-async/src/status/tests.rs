@@ -214,8 +214,7 @@ fn what_is_unknown_is_told_as_unknown() {
     assert!(page::overview(&later).contains("has not moved for"));
 }
 
-/// Issue 7: in a dry run everything is decided and shown on the page. Seen to
-/// fail when the notes took what is kept back from the changes of one step.
+/// Seen to fail when the page left out the notice.
 #[tokio::test]
 async fn a_dry_run_says_so_and_what_it_would_do() {
     let stage = dry_burst();
@@ -269,11 +268,12 @@ fn a_dry_run_explains_each_thing_as_what_would_become_of_it() {
     let told = why::explain(&notes, &coming, When(at(30))).expect("known");
     assert_eq!(
         told.summary,
-        format!("pod {coming} would be there or gone if this were no dry run")
+        format!("pod {coming} would be created if this were no dry run")
     );
 }
 
-/// What it would do is told as it is now, not as it once was.
+/// What it would do is told as it is now, not as it once was. Seen to fail when
+/// the notes kept what first appeared.
 #[test]
 fn a_dry_run_forgets_what_it_would_no_longer_do() {
     let mut stage = dry_burst();

@@ -241,7 +241,7 @@ impl Teller<'_> {
         let mut withheld = self.notes.withheld.iter();
         let mut decided = self.notes.decisions.iter().map(|made| &made.deed);
         let (deed, so) = match withheld.find(|deed| about(deed)) {
-            Some(deed) => (deed, "would be there or gone if this were no dry run"),
+            Some(deed) => (deed, words::would_be(deed.act)),
             None => {
                 let newest = decided.find(|deed| about(deed))?;
                 (newest, "was decided about, and was not there when last looked at")

@@ -79,6 +79,15 @@ pub(crate) fn would(act: Act, number: usize) -> String {
     }
 }
 
+/// What would have become of it by now.
+pub(crate) fn would_be(act: Act) -> &'static str {
+    match act {
+        Act::Create => "would be created if this were no dry run",
+        Act::Stop => "would be asked to leave if this were no dry run",
+        Act::Delete | Act::DeleteWithin(_) => "would be deleted if this were no dry run",
+    }
+}
+
 fn within(grace: u32) -> String {
     length(Duration::from_secs(grace.into()))
 }
