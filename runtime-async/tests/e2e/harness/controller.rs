@@ -37,6 +37,8 @@ pub(crate) struct Launch {
     pub(crate) verbose: bool,
     /// Whether with `--leader-elect`.
     pub(crate) leader_elect: bool,
+    /// Whether with `--dry-run`.
+    pub(crate) dry_run: bool,
 }
 
 impl Launch {
@@ -64,6 +66,7 @@ impl Launch {
             .args(self.namespace.iter().flat_map(|namespace| ["-n", namespace]))
             .args(self.verbose.then_some("--verbose"))
             .args(self.leader_elect.then_some("--leader-elect"))
+            .args(self.dry_run.then_some("--dry-run"))
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", &self.buildkite)

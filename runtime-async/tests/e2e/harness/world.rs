@@ -213,6 +213,7 @@ impl World {
             startup_timeout: 600,
             verbose: false,
             leader_elect: false,
+            dry_run: false,
         }
     }
 
