@@ -73,6 +73,9 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("a_token_is_shown_to_nobody", access::secrets),
     ]);
     trials.push(installing::if_kubectl(
+        suite.check("an_installed_dry_run_may_look_only", dry_run::may_look_only),
+    ));
+    trials.push(installing::if_kubectl(
         suite.case("a_finding_is_an_event_that_kubectl_describes_once", events::described),
     ));
     trials
