@@ -14,7 +14,7 @@ use crate::harness::{Launch, PATIENCE, Template, World, throughout, within};
 const A_WHILE: Duration = Duration::from_secs(5);
 
 /// It would create, then stop, then delete, and does none of it; whoever acts
-/// finds everything as it was.
+/// finds everything as it was. Seen to fail when what is kept back was sent as well.
 pub(crate) async fn looks_on(world: &World) {
     let template = Template::new("bash-job", "bash");
     world.apply(&template).await;
