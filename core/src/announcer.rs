@@ -2,6 +2,7 @@
 //! bounded rate, and never in the way of anything else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::controller::Controller;
@@ -73,6 +74,19 @@ pub enum EventTrouble {
     Began(Failure),
     /// They can be written again.
     Ended,
+}
+
+/// What it means, for the log; the failure itself stands beside it there.
+impl fmt::Display for EventTrouble {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Began(_) => {
+                "Kubernetes Events cannot be written; scaling goes on without them. If it is for lack of a right: create \
+                 on events.events.k8s.io"
+            }
+            Self::Ended => "Kubernetes Events are written again",
+        })
+    }
 }
 
 /// Tells findings of templates and pods to whoever runs `kubectl describe`.

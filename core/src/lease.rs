@@ -1,5 +1,6 @@
 //! The Lease by which several controllers agree on the one that commands.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,17 @@ pub struct Leadership {
     pub lost: Option<Loss>,
 }
 
+/// What is worth a line of the log: somebody else commands than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeadershipNews {
+    /// This controller commands from now on.
+    Leads,
+    /// It does not any more.
+    StepsDown,
+    /// Another one commands, or yet another.
+    Follows,
+}
+
 /// The part that one of several controllers plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
@@ -84,6 +96,35 @@ pub enum Loss {
     Released,
 }
 
+impl Leadership {
+    /// What is new since `before`, if anything is; nothing was told yet if that
+    /// is none.
+    ///
+    /// Renewals are no news, and neither is a Lease that nobody holds.
+    pub fn news(&self, before: Option<&Self>) -> Option<LeadershipNews> {
+        let led = before.is_some_and(|before| before.role == Role::Leader);
+        let known = before.and_then(|before| before.holder.as_ref());
+        match self.role {
+            Role::Leader => (!led).then_some(LeadershipNews::Leads),
+            Role::Follower if led => Some(LeadershipNews::StepsDown),
+            Role::Follower => {
+                let is_another = self.holder.is_some() && self.holder.as_ref() != known;
+                is_another.then_some(LeadershipNews::Follows)
+            }
+        }
+    }
+}
+
+impl fmt::Display for LeadershipNews {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Leads => "leading: this controller commands",
+            Self::StepsDown => "not leading any more: this controller does not command",
+            Self::Follows => "following: another controller commands",
+        })
+    }
+}
+
 impl Role {
     /// The role in lower case, as metrics and logs show it.
     pub fn as_str(self) -> &'static str {
@@ -102,5 +143,69 @@ impl Loss {
             Self::Taken => "taken",
             Self::Released => "released",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(role: Role, holder: Option<&str>, since: i64) -> Leadership {
+        Leadership {
+            role,
+            since: Timestamp::from_millis(since),
+            holder: holder.map(str::to_owned),
+            valid_until: Some(Timestamp::from_millis(since + 15_000)),
+            lost: None,
+        }
+    }
+
+    /// What is told of all these, one after the other.
+    fn news(all: &[Leadership]) -> Vec<Option<LeadershipNews>> {
+        let before = std::iter::once(None).chain(all.iter().map(Some));
+        before.zip(all).map(|(before, now)| now.news(before)).collect()
+    }
+
+    /// Seen to fail when a leader's renewals were told, and when a holder that
+    /// is not known yet was told as another controller.
+    #[test]
+    fn each_change_of_who_commands_is_told_once() {
+        use LeadershipNews::{Follows, Leads, StepsDown};
+        use Role::{Follower, Leader};
+
+        let own = [
+            told(Follower, None, 0),
+            told(Follower, None, 1),
+            told(Leader, Some("me"), 2),
+            told(Leader, Some("me"), 3),
+            told(Follower, Some("me"), 4),
+            told(Follower, Some("me"), 5),
+            told(Leader, Some("me"), 6),
+        ];
+        assert_eq!(
+            news(&own),
+            [None, None, Some(Leads), None, Some(StepsDown), None, Some(Leads)]
+        );
+        let others = [
+            told(Follower, Some("one"), 0),
+            told(Follower, Some("one"), 1),
+            told(Follower, None, 2),
+            told(Follower, Some("two"), 3),
+            told(Leader, Some("me"), 4),
+            told(Follower, Some("one"), 5),
+            told(Follower, Some("one"), 6),
+        ];
+        assert_eq!(
+            news(&others),
+            [
+                Some(Follows),
+                None,
+                None,
+                Some(Follows),
+                Some(Leads),
+                Some(StepsDown),
+                None
+            ]
+        );
     }
 }

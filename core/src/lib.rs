@@ -53,7 +53,7 @@ pub use controller::Controller;
 pub use failing::{FailedStart, FailingTemplate, StartFailure};
 pub use failure::{Failure, Refusal};
 pub use finding::{Finding, FindingChange, FindingKind};
-pub use lease::{Leadership, Lease, LeaseRecord, Loss, Role, WriteLease};
+pub use lease::{Leadership, LeadershipNews, Lease, LeaseRecord, Loss, Role, WriteLease};
 pub use memory::saved::{Saved, Unusable};
 pub use names::{AgentId, BuildkiteJobId, Queue, TemplateHash, Uid};
 pub use pod::{Pod, PodStage};

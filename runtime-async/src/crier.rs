@@ -51,12 +51,8 @@ impl Crier {
         };
         match self.announcer.settle(&outcome?, self.clock.now()) {
             None => {}
-            Some(EventTrouble::Began(failure)) => tracing::warn!(
-                error = %failure,
-                "Kubernetes Events cannot be written; scaling goes on without them. If it is for lack of a right: \
-                 create on events.events.k8s.io"
-            ),
-            Some(EventTrouble::Ended) => tracing::info!("Kubernetes Events are written again"),
+            Some(ref trouble @ EventTrouble::Began(ref error)) => tracing::warn!(%error, "{trouble}"),
+            Some(trouble @ EventTrouble::Ended) => tracing::info!("{trouble}"),
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::run::Observer;
 use crate::serve::About;
 
 mod decisions;
+mod deed;
 mod history;
 mod look;
 mod model;

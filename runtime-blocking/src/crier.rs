@@ -51,12 +51,8 @@ impl Crier {
         if let Ok(outcome) = self.outcomes.try_recv() {
             match self.announcer.settle(&outcome, now) {
                 None => {}
-                Some(EventTrouble::Began(error)) => tracing::warn!(
-                    %error,
-                    "Kubernetes Events cannot be written; scaling goes on without them. If it is for lack of a right: \
-                     create on events.events.k8s.io"
-                ),
-                Some(EventTrouble::Ended) => tracing::info!("Kubernetes Events are written again"),
+                Some(ref trouble @ EventTrouble::Began(ref error)) => tracing::warn!(%error, "{trouble}"),
+                Some(trouble @ EventTrouble::Ended) => tracing::info!("{trouble}"),
             }
         }
         if let Some(announcement) = self.announcer.next(controller, !changes.is_empty(), now) {

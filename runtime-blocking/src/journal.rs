@@ -1,6 +1,6 @@
 //! What the log says of steps.
 
-use buildscaler_core::{Controller, FindingChange, Leadership, Loss, Report, Role, Step, withheld};
+use buildscaler_core::{Controller, FindingChange, Leadership, LeadershipNews, Loss, Report, Step, withheld};
 
 use crate::deed::{Deed, is_look};
 
@@ -24,20 +24,11 @@ impl Journal {
     /// Logs who commands, whenever that is another.
     fn leadership(&mut self, now: Option<Leadership>) {
         let Some(now) = now else { return };
-        let before = self.leadership.as_ref();
-        let is_news = before.is_none_or(|before| (before.role, &before.holder) != (now.role, &now.holder));
-        let led = before.is_some_and(|before| before.role == Role::Leader);
-        let holder = now.holder.as_deref();
-        match now.role {
-            Role::Leader if !led => tracing::info!(holder, "leading: this controller commands"),
-            Role::Follower if led => {
-                let why = now.lost.map(Loss::as_str);
-                tracing::warn!(why, holder, "not leading any more: this controller does not command");
-            }
-            Role::Follower if is_news && holder.is_some() => {
-                tracing::info!(holder, "following: another controller commands")
-            }
-            Role::Leader | Role::Follower => {}
+        let (why, holder) = (now.lost.map(Loss::as_str), now.holder.as_deref());
+        match now.news(self.leadership.as_ref()) {
+            None => {}
+            Some(news @ LeadershipNews::StepsDown) => tracing::warn!(why, holder, "{news}"),
+            Some(news @ (LeadershipNews::Leads | LeadershipNews::Follows)) => tracing::info!(holder, "{news}"),
         }
         self.leadership = Some(now);
     }

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use buildscaler_core::{AgentId, Command, CommandId, Outcome, Reason, Timestamp, Uid};
+use buildscaler_core::{CommandId, Outcome, Timestamp};
+
+use super::deed::Deed;
 
 /// Decisions that are kept.
 const MOST: usize = 200;
@@ -17,35 +19,8 @@ pub(crate) struct Decisions(VecDeque<Decision>);
 pub(crate) struct Decision {
     pub(crate) id: CommandId,
     pub(crate) at: Timestamp,
-    pub(crate) act: Act,
-    pub(crate) queue: Option<String>,
-    /// `namespace/name`, of deletes and creates.
-    pub(crate) pod: Option<String>,
-    pub(crate) uid: Option<Uid>,
-    pub(crate) agent: Option<AgentId>,
-    pub(crate) reason: Reason,
+    pub(crate) deed: Deed,
     pub(crate) ended: Option<(Timestamp, Outcome)>,
-}
-
-/// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
-    Create,
-    Stop,
-    Delete,
-    /// With this grace period, in seconds.
-    DeleteWithin(u32),
-}
-
-impl Act {
-    /// For programs.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create_pod",
-            Self::Stop => "stop_agent",
-            Self::Delete | Self::DeleteWithin(_) => "delete_pod",
-        }
-    }
 }
 
 impl Decisions {
@@ -70,37 +45,27 @@ impl Decisions {
     }
 }
 
-impl Decision {
-    /// A decision of `command` that is not about anything yet.
-    pub(crate) fn new(command: &Command, act: Act, at: Timestamp) -> Self {
-        Self {
-            id: command.id,
-            at,
-            act,
-            queue: None,
-            pod: None,
-            uid: None,
-            agent: None,
-            reason: command.reason,
-            ended: None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use buildscaler_core::Action;
+    use buildscaler_core::Reason;
 
     use super::*;
+    use crate::status::deed::Act;
 
     fn stop(number: u64) -> Decision {
-        let command = Command {
+        Decision {
             id: CommandId(number),
-            action: Action::StopAgent { agent: "a".into() },
-            not_after: None,
-            reason: Reason::Replaced,
-        };
-        Decision::new(&command, Act::Stop, Timestamp::from_millis(1))
+            at: Timestamp::from_millis(1),
+            deed: Deed {
+                act: Act::Stop,
+                queue: None,
+                pod: None,
+                uid: None,
+                agent: Some("a".into()),
+                reason: Reason::Replaced,
+            },
+            ended: None,
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Status {
     pub(crate) fleet: Counts,
     pub(crate) queues: Vec<QueueStatus>,
     pub(crate) findings: Vec<FindingStatus>,
+    /// What a dry run would do now; nothing where commands are sent.
+    pub(crate) withheld: Vec<WithheldStatus>,
     /// The last two hundred that change something, newest first.
     pub(crate) decisions: Vec<DecisionStatus>,
     pub(crate) history: HistoryStatus,
@@ -48,6 +50,8 @@ pub(crate) struct About {
     pub(crate) last_step_at: Option<When>,
     /// `starting`, `running`, `stuck` or `ending`.
     pub(crate) state: &'static str,
+    /// Nothing but looks is sent.
+    pub(crate) dry_run: bool,
     /// None: it has no others beside it.
     pub(crate) leadership: Option<LeadershipStatus>,
     pub(crate) sync_interval_seconds: u64,
@@ -160,6 +164,24 @@ pub(crate) struct DecisionStatus {
     pub(crate) ended_at: Option<When>,
     /// Why it failed.
     pub(crate) failure: Option<String>,
+}
+
+/// Commands that a dry run does not send: all of one kind, queue and reason.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WithheldStatus {
+    /// As of decisions.
+    pub(crate) action: &'static str,
+    /// `create 3 pods`, and the like.
+    #[serde(skip)]
+    pub(crate) title: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) reason: &'static str,
+    /// The reason in words.
+    pub(crate) because: &'static str,
+    pub(crate) count: usize,
+    /// The first five: pods as `namespace/name`, or ids of agents.
+    pub(crate) subjects: Vec<String>,
 }
 
 /// The last hours: of each minute, the most there was.

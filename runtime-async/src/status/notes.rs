@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use buildscaler_core::verdict::Verdict;
 use buildscaler_core::{
-    Action, Command, Config, Controller, FindingKind, Input, Leadership, Pod, Reason, Report, Step, Template, Timestamp,
+    Command, Config, Controller, FindingKind, Input, Leadership, Pod, Reason, Report, Step, Template, Timestamp,
 };
 
-use super::decisions::{Act, Decision, Decisions};
+use super::decisions::{Decision, Decisions};
+use super::deed::Deed;
 use super::history::History;
 use super::look::{Pages, Sighted};
 use super::sights::Sights;
@@ -45,6 +46,8 @@ pub(crate) struct Notes {
     pub(crate) report: Report,
     pub(crate) findings: BTreeMap<(FindingKind, String), Standing>,
     pub(crate) decisions: Decisions,
+    /// What a dry run would do now, by reason.
+    pub(crate) withheld: Arc<[Deed]>,
     pub(crate) history: History,
     /// None: there are no others.
     pub(crate) leadership: Option<Leadership>,
@@ -167,6 +170,7 @@ impl Notes {
             report: Report::default(),
             findings: BTreeMap::new(),
             decisions: Decisions::default(),
+            withheld: Arc::from([]),
             history: History::default(),
             leadership: None,
         }
@@ -209,6 +213,12 @@ impl Notes {
         for command in &step.commands {
             self.decided(now, command);
         }
+        // Between two plans nothing is kept back or let go of.
+        if !step.withheld.is_empty() {
+            let withheld = controller.withheld();
+            let deeds = withheld.filter_map(|one| Deed::of(&one.action, one.reason, &self.look, &self.pods));
+            self.withheld = deeds.collect();
+        }
         // The words of a finding may change without its being raised again, so
         // they are read after every view as well.
         if !step.findings.is_empty() || !self.findings.is_empty() {
@@ -224,44 +234,13 @@ impl Notes {
     }
 
     fn decided(&mut self, now: Timestamp, command: &Command) {
-        let decision = match &command.action {
-            // Neither looks nor the controller's own affairs change anything here.
-            Action::ObserveCluster
-            | Action::ObserveBuildkite { .. }
-            | Action::RegisterUsage { .. }
-            | Action::MeterUsage { .. }
-            | Action::ReadLease { .. }
-            | Action::WriteLease(_) => return,
-            Action::CreatePod(create) => Decision {
-                queue: Some(create.queue.to_string()),
-                pod: Some(format!("{}/{}", create.namespace, create.name)),
-                ..Decision::new(command, Act::Create, now)
-            },
-            Action::StopAgent { agent } => {
-                let queue = self.look.agent(agent).and_then(|seat| seat.queue.as_ref());
-                Decision {
-                    queue: queue.map(ToString::to_string),
-                    agent: Some(agent.clone()),
-                    ..Decision::new(command, Act::Stop, now)
-                }
-            }
-            Action::DeletePod {
-                namespace,
-                name,
-                uid,
-                grace_seconds,
-            } => {
-                let known = self.pods.binary_search_by(|judged| judged.pod.uid.cmp(uid)).ok();
-                let queue = known.and_then(|place| self.pods[place].pod.queue.as_ref());
-                let act = grace_seconds.map_or(Act::Delete, Act::DeleteWithin);
-                Decision {
-                    queue: queue.map(ToString::to_string),
-                    pod: Some(format!("{namespace}/{name}")),
-                    uid: Some(uid.clone()),
-                    ..Decision::new(command, act, now)
-                }
-            }
-        };
-        self.decisions.note(decision);
+        if let Some(deed) = Deed::of(&command.action, command.reason, &self.look, &self.pods) {
+            self.decisions.note(Decision {
+                id: command.id,
+                at: now,
+                deed,
+                ended: None,
+            });
+        }
     }
 }

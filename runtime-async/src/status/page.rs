@@ -15,6 +15,7 @@ use super::model::Status;
 use super::when::{When, length};
 
 mod chart;
+mod dry_run;
 mod explanation;
 mod overview;
 mod tables;

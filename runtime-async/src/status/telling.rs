@@ -1,12 +1,15 @@
 //! From notes to what is told of them.
 
-use buildscaler_core::{Leadership, LimitScope, Loss, Outcome, Queue, Timestamp};
+use std::collections::BTreeMap;
+
+use buildscaler_core::{Leadership, LimitScope, Loss, Outcome, Queue, Reason, Timestamp};
 
 use super::decisions::Decision;
+use super::deed::{Act, Deed};
 use super::history::{History, Sample};
 use super::model::{
     About, Counts, DecisionStatus, FindingStatus, HistoryStatus, LeadershipStatus, Limit, QueueStatus, Series, Status,
-    VERSION, ViewStatus,
+    VERSION, ViewStatus, WithheldStatus,
 };
 use super::notes::Notes;
 use super::sights::Sight;
@@ -16,6 +19,8 @@ use super::words;
 
 /// How much later than it said a loop may step before it counts as stuck.
 const PATIENCE: u64 = 60;
+/// Names of what a dry run would do; the rest are counted.
+const SUBJECTS: usize = 5;
 
 impl Status {
     /// Puts together what is known at `now`.
@@ -31,6 +36,7 @@ impl Status {
             fleet: Counts::sum(queues.iter().map(|queue| &queue.counts), now),
             queues,
             findings: findings(notes, &veil),
+            withheld: withheld(notes.withheld.iter()),
             decisions: notes
                 .decisions
                 .iter()
@@ -62,6 +68,7 @@ impl About {
             steps: pace.steps,
             last_step_at: pace.stepped_at.map(When),
             state,
+            dry_run: config.dry_run,
             leadership: notes.leadership.as_ref().map(LeadershipStatus::of),
             sync_interval_seconds: seconds(config.sync_interval),
             idle_timeout_seconds: seconds(config.idle_timeout),
@@ -177,6 +184,25 @@ pub(crate) fn findings(notes: &Notes, veil: &Veil) -> Vec<FindingStatus> {
         .collect()
 }
 
+/// What a dry run would do, in the order of what is done; a burst is one.
+pub(crate) fn withheld<'d>(deeds: impl Iterator<Item = &'d Deed>) -> Vec<WithheldStatus> {
+    let mut alike: BTreeMap<(Act, Option<&str>, Reason), Vec<&Deed>> = BTreeMap::new();
+    for deed in deeds {
+        let kind = (deed.act, deed.queue.as_deref(), deed.reason);
+        alike.entry(kind).or_default().push(deed);
+    }
+    let one = |((act, queue, reason), deeds): ((Act, Option<&str>, Reason), Vec<&Deed>)| WithheldStatus {
+        action: act.as_str(),
+        title: words::would(act, deeds.len()),
+        queue: queue.map(str::to_owned),
+        reason: reason.as_str(),
+        because: words::reason(reason),
+        count: deeds.len(),
+        subjects: deeds.iter().take(SUBJECTS).map(|deed| deed.subject()).collect(),
+    };
+    alike.into_iter().map(one).collect()
+}
+
 impl Counts {
     fn sum<'q>(all: impl Iterator<Item = &'q Self>, now: When) -> Self {
         let mut sum = all.fold(Self::default(), |sum, one| Self {
@@ -202,15 +228,15 @@ impl DecisionStatus {
             Some((at, Outcome::Done)) => ("done", Some(*at), None),
             Some((at, Outcome::Failed(failure))) => ("failed", Some(*at), Some(veil.over(&failure.to_string()))),
         };
-        let agent = made.agent.as_ref().map(ToString::to_string);
+        let deed = &made.deed;
         Self {
             at: When(made.at),
-            action: made.act.as_str(),
-            title: words::act(made.act),
-            subject: made.pod.clone().or(agent).unwrap_or_default(),
-            queue: made.queue.clone(),
-            reason: made.reason.as_str(),
-            because: words::reason(made.reason),
+            action: deed.act.as_str(),
+            title: words::act(deed.act),
+            subject: deed.subject(),
+            queue: deed.queue.clone(),
+            reason: deed.reason.as_str(),
+            because: words::reason(deed.reason),
             outcome,
             ended_at: ended_at.map(When),
             failure,

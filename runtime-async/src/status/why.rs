@@ -3,19 +3,20 @@
 use buildscaler_core::{BuildkiteJob, JobState, Queue};
 use serde::Serialize;
 
-use super::decisions::Decision;
+use super::deed::{Act, Deed};
 use super::look::Seat;
-use super::model::{DecisionStatus, FindingStatus, VERSION};
+use super::model::{DecisionStatus, FindingStatus, VERSION, WithheldStatus};
 use super::notes::{Judged, Notes};
-use super::telling::{findings, serving};
+use super::telling::{findings, serving, withheld};
 use super::veil::Veil;
 use super::when::{When, length};
 use super::words;
 
 mod links;
+mod pod;
 mod waiting;
 
-use links::{agents_in_words, belongs, fact, lower, pod_of, related, seat_and_work, seat_in_words};
+use links::{belongs, fact, lower, pod_of, related, seat_in_words};
 
 /// The answer to `/why`.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,10 @@ pub(crate) struct Explanation {
     pub(crate) related: Vec<Related>,
     /// Findings that concern it.
     pub(crate) findings: Vec<FindingStatus>,
+    /// Nothing but looks is sent.
+    pub(crate) dry_run: bool,
+    /// What a dry run would do about it now.
+    pub(crate) withheld: Vec<WithheldStatus>,
     /// What was decided about it, of the last two hundred decisions.
     pub(crate) decisions: Vec<DecisionStatus>,
 }
@@ -49,7 +54,7 @@ pub(crate) struct VerdictStatus {
     pub(crate) verdict: &'static str,
     pub(crate) reason: &'static str,
     #[serde(skip)]
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) because: &'static str,
 }
 
@@ -125,71 +130,9 @@ impl Teller<'_> {
             facts: Vec::new(),
             related: Vec::new(),
             findings: Vec::new(),
+            dry_run: self.notes.settings.config.dry_run,
+            withheld: Vec::new(),
             decisions: Vec::new(),
-        }
-    }
-
-    fn pod(&self, judged: &Judged) -> Explanation {
-        let pod = &judged.pod;
-        let name = format!("{}/{}", pod.namespace, pod.name);
-        let seats = self.seats(judged);
-        let verdict = judged.verdict.map(|(verdict, reason)| {
-            let (verdict, what) = words::verdict(verdict);
-            let because = words::reason(reason);
-            VerdictStatus {
-                verdict,
-                reason: reason.as_str(),
-                what,
-                because,
-            }
-        });
-        let age = When(pod.created_at).age(self.now);
-        let mut facts = vec![
-            fact("Uid", &pod.uid),
-            fact(
-                "Created",
-                &format_args!("{} ({} ago)", When(pod.created_at), length(age)),
-            ),
-            fact("Stage", &words::stage(pod.stage)),
-            fact("Template", &self.template_of(judged)),
-        ];
-        facts.extend(
-            pod.trouble
-                .as_deref()
-                .map(|trouble| fact("Trouble", &self.veil.over(trouble))),
-        );
-        facts.extend(
-            pod.message
-                .as_deref()
-                .map(|message| fact("Kubernetes says", &self.veil.over(message))),
-        );
-        facts.extend(pod.deleting.then(|| fact("Deletion", &"is under way in Kubernetes")));
-        let mut because = Vec::new();
-        if pod.adopted {
-            because.push("Another controller owns it, so it is left alone".into());
-        }
-        because.extend(self.blindness());
-        if seats.is_empty() && !self.notes.sights.buildkite.is_unknown() {
-            because.push("The last look at Buildkite showed no agent of it".into());
-        }
-        let of_it = |made: &Decision| {
-            made.uid.as_ref() == Some(&pod.uid)
-                || made.pod.as_ref() == Some(&name)
-                || made
-                    .agent
-                    .as_ref()
-                    .is_some_and(|agent| seats.iter().any(|seat| seat.id == *agent))
-        };
-        Explanation {
-            queue: pod.queue.as_ref().map(ToString::to_string),
-            summary: format!("Pod {name} {}; {}", words::stage(pod.stage), agents_in_words(&seats)),
-            verdict,
-            because,
-            facts,
-            related: seats.iter().flat_map(|seat| seat_and_work(seat)).collect(),
-            findings: self.concerning(pod.queue.as_ref(), &[&name]),
-            decisions: self.decisions(of_it),
-            ..self.blank("pod", name.clone())
         }
     }
 
@@ -225,7 +168,7 @@ impl Teller<'_> {
                 .or_else(|| seat.queue.as_ref().map(ToString::to_string)),
             summary: format!("Agent {} {}", seat.id, seat_in_words(seat)),
             facts,
-            decisions: self.decisions(|made| made.agent.as_ref() == Some(&seat.id)),
+            decisions: self.decisions(|deed| deed.agent.as_ref() == Some(&seat.id)),
             ..told
         }
     }
@@ -253,6 +196,7 @@ impl Teller<'_> {
             facts.push(fact("Asks for agents with the tags", &keys.join(", ")));
         }
         let waits = one.state == JobState::Scheduled;
+        let of_queue = |deed: &Deed| waits && deed.queue.as_deref() == Some(one.queue.as_str());
         Explanation {
             queue: Some(one.queue.to_string()),
             summary: format!("Job {} of queue {} {}", one.id, one.queue, words::state(one.state)),
@@ -263,7 +207,8 @@ impl Teller<'_> {
             },
             facts,
             findings: self.concerning(Some(&one.queue), &[]),
-            decisions: self.decisions(|made| waits && made.queue.as_deref() == Some(one.queue.as_str())),
+            withheld: self.withheld(|deed| deed.act == Act::Create && of_queue(deed)),
+            decisions: self.decisions(of_queue),
             ..self.blank("job", one.id.to_string())
         }
     }
@@ -272,10 +217,9 @@ impl Teller<'_> {
         let host = self.host(seat);
         let mut related = vec![related("agent", &seat.id)];
         related.extend(host.map(pod_of));
-        let because = host.and_then(|judged| judged.verdict).map(|(verdict, reason)| {
-            let (_, what) = words::verdict(verdict);
-            format!("Of its pod: {}, because {}", lower(what), words::reason(reason))
-        });
+        let verdict = host.and_then(|judged| self.verdict(judged));
+        let because =
+            verdict.map(|verdict| format!("Of its pod: {}, because {}", lower(&verdict.what), verdict.because));
         Explanation {
             queue: seat.queue.as_ref().map(ToString::to_string),
             summary: format!("Job {id} runs on agent {}", seat.id),
@@ -289,26 +233,39 @@ impl Teller<'_> {
     /// What is not there any more, or not there yet, and was decided about.
     fn remembered(&self, name: &str) -> Option<Explanation> {
         let pod_name = |pod: &str| pod == name || pod.split_once('/').is_some_and(|(_, pod)| pod == name);
-        let about = |made: &Decision| {
-            made.pod.as_deref().is_some_and(pod_name)
-                || made.uid.as_ref().is_some_and(|uid| uid.as_str() == name)
-                || made.agent.as_ref().is_some_and(|agent| agent.as_str() == name)
+        let about = |deed: &Deed| {
+            deed.pod.as_deref().is_some_and(pod_name)
+                || deed.uid.as_ref().is_some_and(|uid| uid.as_str() == name)
+                || deed.agent.as_ref().is_some_and(|agent| agent.as_str() == name)
         };
-        let newest = self.notes.decisions.iter().find(|made| about(made))?;
-        let kind = if newest.pod.is_some() { "pod" } else { "agent" };
-        let called = newest.pod.clone().unwrap_or_else(|| name.to_owned());
+        let mut withheld = self.notes.withheld.iter();
+        let mut decided = self.notes.decisions.iter().map(|made| &made.deed);
+        let (deed, so) = match withheld.find(|deed| about(deed)) {
+            Some(deed) => (deed, words::would_be(deed.act)),
+            None => {
+                let newest = decided.find(|deed| about(deed))?;
+                (newest, "was decided about, and was not there when last looked at")
+            }
+        };
+        let kind = if deed.pod.is_some() { "pod" } else { "agent" };
+        let called = deed.pod.clone().unwrap_or_else(|| name.to_owned());
         Some(Explanation {
-            queue: newest.queue.clone(),
-            summary: format!("{kind} {called} was decided about, and was not there when last looked at"),
+            queue: deed.queue.clone(),
+            summary: format!("{kind} {called} {so}"),
             because: self.blindness().collect(),
+            withheld: self.withheld(about),
             decisions: self.decisions(about),
             ..self.blank(kind, called)
         })
     }
 
-    fn decisions(&self, about: impl Fn(&Decision) -> bool) -> Vec<DecisionStatus> {
-        let made = self.notes.decisions.iter().filter(|made| about(made));
+    fn decisions(&self, about: impl Fn(&Deed) -> bool) -> Vec<DecisionStatus> {
+        let made = self.notes.decisions.iter().filter(|made| about(&made.deed));
         made.map(|made| DecisionStatus::of(made, &self.veil)).collect()
+    }
+
+    fn withheld(&self, about: impl Fn(&Deed) -> bool) -> Vec<WithheldStatus> {
+        withheld(self.notes.withheld.iter().filter(|deed| about(deed)))
     }
 
     /// Findings about the queue, its templates, or one of these names.
@@ -340,29 +297,5 @@ impl Teller<'_> {
 
     fn host(&self, seat: &Seat) -> Option<&Judged> {
         self.notes.pods.iter().find(|judged| belongs(seat, judged))
-    }
-
-    fn template_of(&self, judged: &Judged) -> String {
-        let Some(uid) = &judged.pod.template_uid else {
-            return "none that is known".into();
-        };
-        let found = self.notes.templates.iter().find(|template| template.uid == *uid);
-        match found {
-            None => "one that is gone".into(),
-            Some(template) => {
-                let (namespace, name) = (&template.namespace, &template.name);
-                let same = judged
-                    .pod
-                    .template_hash
-                    .as_ref()
-                    .is_none_or(|hash| *hash == template.hash);
-                let version = if same {
-                    ""
-                } else {
-                    ", in a version that has changed since"
-                };
-                format!("{namespace}/{name}{version}")
-            }
-        }
     }
 }

@@ -1,9 +1,12 @@
 //! Reasons and verdicts in words.
 
+use std::time::Duration;
+
 use buildscaler_core::verdict::Verdict;
 use buildscaler_core::{FindingKind, JobState, PodStage, Reason};
 
-use super::decisions::Act;
+use super::deed::Act;
+use super::when::length;
 
 /// Why something was decided.
 pub(crate) fn reason(reason: Reason) -> &'static str {
@@ -61,11 +64,32 @@ pub(crate) fn act(act: Act) -> String {
         Act::Create => "Create pod".into(),
         Act::Stop => "Stop agent".into(),
         Act::Delete => "Delete pod".into(),
-        Act::DeleteWithin(grace) => format!(
-            "Delete pod within {}",
-            super::when::length(std::time::Duration::from_secs(grace.into()))
-        ),
+        Act::DeleteWithin(grace) => format!("Delete pod within {}", within(grace)),
     }
+}
+
+/// What a dry run would do, to so many.
+pub(crate) fn would(act: Act, number: usize) -> String {
+    let (pods, agents) = (count(number, "pod", "pods"), count(number, "agent", "agents"));
+    match act {
+        Act::Create => format!("create {pods}"),
+        Act::Stop => format!("stop {agents}"),
+        Act::Delete => format!("delete {pods}"),
+        Act::DeleteWithin(grace) => format!("delete {pods} within {}", within(grace)),
+    }
+}
+
+/// What would have become of it by now.
+pub(crate) fn would_be(act: Act) -> &'static str {
+    match act {
+        Act::Create => "would be created if this were no dry run",
+        Act::Stop => "would be asked to leave if this were no dry run",
+        Act::Delete | Act::DeleteWithin(_) => "would be deleted if this were no dry run",
+    }
+}
+
+fn within(grace: u32) -> String {
+    length(Duration::from_secs(grace.into()))
 }
 
 /// The kind of a finding, as a heading.

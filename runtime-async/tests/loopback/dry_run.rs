@@ -1,6 +1,7 @@
 //! `--dry-run`: everything is said and nothing is done.
 
 use buildscaler_simulator::kubernetes::Rule;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -34,6 +35,26 @@ async fn a_dry_run_says_what_it_would_do_and_needs_no_right_to_change_anything()
     };
     let before = looks();
     world.until("five more looks", || looks() >= before + 5).await;
+
+    let (_, status) = world.read("/status.json").await;
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let withheld = &status["withheld"];
+    assert_eq!(status["controller"]["dryRun"], true);
+    assert_eq!(
+        (&withheld[0]["action"], &withheld[0]["count"]),
+        (&json!("create_pod"), &json!(3))
+    );
+    assert_eq!(withheld.as_array().map(Vec::len), Some(1), "{withheld}");
+    let (_, page) = world.read("/").await;
+    assert!(
+        page.contains("Dry run: nothing is sent") && page.contains("create 3 pods"),
+        "{page}"
+    );
+    let pod = withheld[0]["subjects"][0].as_str().expect("a name");
+    let (code, why) = world.read(&format!("/why/{pod}.json")).await;
+    assert_eq!(code, 200, "{why}");
+    let (_, metrics) = world.read("/metrics").await;
+    assert!(metrics.contains("\nbuildscaler_dry_run 1\n"), "{metrics}");
 
     assert_eq!(world.count(&["this is a dry run"]), 1);
     assert_eq!(world.count(&["would create pods"]), 1, "it is said once");

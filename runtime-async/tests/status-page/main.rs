@@ -31,13 +31,13 @@ fn main() {
     let required = std::env::var("CI").is_ok_and(|value| value == "true");
     let trials = looks::ALL
         .iter()
-        .map(|(name, look)| match missing {
+        .map(|(name, controller, look)| match missing {
             Some(reason) if required => Trial::test(*name, move || Err(Failed::from(reason))),
             Some(reason) => Trial::test(format!("{name} ({reason})"), || Ok(())).with_ignored_flag(true),
             None => Trial::test(*name, move || {
                 // The fakes go on while the browser is waited for.
                 let runtime = Runtime::new().unwrap();
-                let world = runtime.block_on(looks::prepare());
+                let world = runtime.block_on(controller.prepare());
                 look(&driver::Browser::start(), &world, &runtime);
                 Ok(())
             }),

@@ -123,6 +123,34 @@ fn each_mistake_is_told_with_its_line() {
     fails(&wrong("      containers:", "      containers: ["), "templates.yaml:");
 }
 
+/// A bad value, and a name that nobody reads: each is told, and neither hides
+/// the other. Seen to fail when only the first was told.
+#[test]
+fn each_annotation_that_is_no_good_is_told() {
+    let annotated = |lines: &str| {
+        GOOD.replace(
+            "spec:\n  parallelism",
+            &format!("  annotations:\n{lines}spec:\n  parallelism"),
+        )
+    };
+    let bad = annotated(
+        "    buildscaler.elotl.co/min-idle: two\n    buildscaler.elotl.co/max-active-builds: \"4\"\n    \
+         buildscaler.elotl.co/min-idel: \"1\"\n",
+    );
+    fails(
+        &bad,
+        "templates.yaml:10: default/linux: annotations: its annotation buildscaler.elotl.co/min-idle is \"two\", not",
+    );
+    fails(
+        &bad,
+        "templates.yaml:10: default/linux: annotations: nothing reads its annotation buildscaler.elotl.co/min-idel",
+    );
+    let (code, text) = check(&annotated("    buildscaler.elotl.co/min-idle: \"2\"\n"), &[]);
+    assert_eq!(code, Some(0), "{text}");
+    let line = "ok      templates.yaml:10: default/linux: annotations: min-idle: 2";
+    assert!(text.lines().any(|said| said == line), "{text}");
+}
+
 #[test]
 fn several_documents_are_looked_at_together() {
     let other = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n";

@@ -151,7 +151,13 @@ pub(super) const LEADER: Metric = metric(
     "buildscaler_leader",
     Kind::Gauge,
     &[],
-    "Whether this controller commands: 1, or 0 while another of several replicas does, or none",
+    "Whether this controller commands: 1, or 0 while another of several replicas does, or none, and in a dry run",
+);
+pub(super) const DRY_RUN: Metric = metric(
+    "buildscaler_dry_run",
+    Kind::Gauge,
+    &[],
+    "Whether this is a dry run, which sends nothing but looks: 1, or 0",
 );
 pub(super) const FINDINGS: Metric = metric(
     "buildscaler_findings",
@@ -209,6 +215,7 @@ pub(super) const ALL: &[&Metric] = &[
     &IN_FLIGHT,
     &STEP,
     &LEADER,
+    &DRY_RUN,
     &FINDINGS,
     &VIEW_AGE,
     &REQUESTS,

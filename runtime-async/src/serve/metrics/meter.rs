@@ -36,6 +36,7 @@ pub(crate) struct Meter {
     requests: Counter,
     steps: Histogram,
     leads: Gauge,
+    dry_run: Gauge,
     /// When the step began, and whether it judges anew.
     step: Option<(Instant, bool)>,
 }
@@ -56,6 +57,7 @@ impl Meter {
             requests: Counter::default(),
             steps: Histogram::new(STEP_BUCKETS),
             leads: Gauge::default(),
+            dry_run: Gauge::default(),
             step: None,
         };
         catalogue::SYNC_LOOP_RUNS.register(registry, meter.runs.clone());
@@ -63,6 +65,7 @@ impl Meter {
         catalogue::REQUESTS.register(registry, meter.requests.clone());
         catalogue::STEP.register(registry, meter.steps.clone());
         catalogue::LEADER.register(registry, meter.leads.clone());
+        catalogue::DRY_RUN.register(registry, meter.dry_run.clone());
         registry.register_collector(Box::new(meter.gauges.clone()));
         meter
     }
@@ -134,9 +137,11 @@ impl Observer for Meter {
             None => false,
         };
         self.commands.sent(&step.commands);
-        let leadership = controller.leadership();
-        self.leads
-            .set(leadership.is_none_or(|now| now.role == Role::Leader).into());
+        let leads = controller.leadership().is_none_or(|now| now.role == Role::Leader);
+        let dry_run = controller.is_dry_run();
+        // A dry run beside replicas of which none leads must not hide that.
+        self.leads.set((leads && !dry_run).into());
+        self.dry_run.set(dry_run.into());
         if judged {
             let report = controller.report();
             for queue in self.queues.take_over(report) {

@@ -59,7 +59,7 @@ fn figure(id: &str, name: &str, series: &Series, history: &HistoryStatus) -> Mar
                     li { span.swatch.pods {} "pods" }
                 }
             }
-            div.scroll role="region" aria-label={ "Chart of " (name) } tabindex="0" { (picture(id, name, series, history)) }
+            div.scroll.newest role="region" aria-label={ "Chart of " (name) } tabindex="0" { (picture(id, name, series, history)) }
             details id={ (id) "-numbers" } {
                 summary { "The same in numbers" }
                 (numbers(name, series, history))

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::dry_run::notice;
 use super::overview::findings;
 use super::tables::decisions;
 use super::{ask, whole, why};
@@ -10,6 +11,7 @@ use crate::status::why::Explanation;
 /// Explains what was asked for.
 pub(crate) fn explanation(told: &Explanation) -> String {
     let main = html! {
+        @if told.dry_run { (notice(&told.withheld, " about this")) }
         section aria-labelledby="what" {
             h2 #what { (told.summary) "." }
             @if let Some(verdict) = &told.verdict {

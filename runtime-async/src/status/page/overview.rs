@@ -5,6 +5,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::chart;
+use super::dry_run::notice;
 use super::tables::{decisions, queues, views};
 use super::{ago, ask, whole, whose};
 use crate::status::model::{FindingStatus, Status, ViewStatus};
@@ -14,15 +15,19 @@ use crate::status::words::count;
 /// The page at `/`.
 pub(crate) fn overview(status: &Status) -> String {
     let trouble = Trouble::of(status);
-    let title = match trouble.count() {
-        0 => format!("Buildscaler · {}", status.controller.organization),
-        some => format!("({some}) Buildscaler · {}", status.controller.organization),
+    let dry_run = status.controller.dry_run;
+    let number = match trouble.count() {
+        0 => String::new(),
+        some => format!("({some}) "),
     };
+    let dry = if dry_run { "Dry run · " } else { "" };
+    let title = format!("{number}{dry}Buildscaler · {}", status.controller.organization);
     let heading = html! {
         h1 { "Buildscaler" }
         p.whose { (whose(status)) }
     };
     let main = html! {
+        @if dry_run { (notice(&status.withheld, "")) }
         (banner(status, &trouble))
         (tiles(status))
         (findings(&status.findings, status.at))

@@ -11,6 +11,8 @@ use crate::status::words::count;
 
 /// Rows that are shown; programs get all.
 const MOST_QUEUES: usize = 500;
+/// The columns of a queue's numbers.
+const NUMBERS: [&str; 7] = ["Waiting", "Longest wait", "Wanted", "Pods", "Starting", "Idle", "Busy"];
 /// Decisions that are shown at once.
 const FEW: usize = 15;
 
@@ -33,17 +35,11 @@ pub(super) fn queues(status: &Status) -> Markup {
                 p.note { "No template and no pod has been seen." }
             } @else {
                 div.scroll role="region" aria-labelledby="queues" tabindex="0" {
-                    table {
+                    table.cards {
                         caption { "Demand, pods and agents of each queue; the longest wait first" }
                         thead { tr {
                             th scope="col" { "Queue" }
-                            th.number scope="col" { "Waiting" }
-                            th.number scope="col" { "Longest wait" }
-                            th.number scope="col" { "Wanted" }
-                            th.number scope="col" { "Pods" }
-                            th.number scope="col" { "Starting" }
-                            th.number scope="col" { "Idle" }
-                            th.number scope="col" { "Busy" }
+                            @for name in NUMBERS { th.number scope="col" { (name) } }
                         } }
                         tbody { @for queue in &queues { (row(queue)) } }
                     }
@@ -57,6 +53,15 @@ pub(super) fn queues(status: &Status) -> Markup {
 fn row(queue: &QueueStatus) -> Markup {
     let counts = &queue.counts;
     let wait = counts.longest_wait_seconds.filter(|_| counts.waiting > 0);
+    let numbers = [
+        counts.waiting.to_string(),
+        wait.map_or("–".to_owned(), |wait| length(Duration::from_secs(wait))),
+        counts.desired.to_string(),
+        counts.pods.to_string(),
+        counts.starting.to_string(),
+        counts.idle.to_string(),
+        counts.busy.to_string(),
+    ];
     html! {
         tr {
             th scope="row" {
@@ -66,13 +71,10 @@ fn row(queue: &QueueStatus) -> Markup {
                     None => span.note.under { "no template serves it" },
                 }
             }
-            td.number { (counts.waiting) }
-            td.number { (wait.map_or("–".to_owned(), |wait| length(Duration::from_secs(wait)))) }
-            td.number { (counts.desired) }
-            td.number { (counts.pods) }
-            td.number { (counts.starting) }
-            td.number { (counts.idle) }
-            td.number { (counts.busy) }
+            @for (name, number) in NUMBERS.iter().zip(numbers) {
+                // Where there is no room for columns, each says what it is.
+                td.number data-label=(name) { (number) }
+            }
         }
     }
 }
@@ -101,7 +103,7 @@ pub(super) fn decisions(title: &str, decisions: &[DecisionStatus], now: When) ->
 fn decided(caption: &str, decisions: &[DecisionStatus], now: When) -> Markup {
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
-            table.decisions {
+            table.cards.decisions {
                 caption { (caption) }
                 thead { tr {
                     th scope="col" { "When" }
@@ -112,11 +114,11 @@ fn decided(caption: &str, decisions: &[DecisionStatus], now: When) -> Markup {
                 } }
                 tbody { @for made in decisions {
                     tr {
-                        td.when { (made.at) span.note.under { (length(made.at.age(now))) " ago" } }
-                        td { (made.title) " " (why(&made.subject)) }
-                        td { (made.because) span.note.under { (made.reason) } }
-                        td { (made.queue.as_deref().unwrap_or("–")) }
-                        td { (outcome(made)) }
+                        td.when data-label="When" { (made.at) span.note.under { (length(made.at.age(now))) " ago" } }
+                        td data-label="What" { (made.title) " " (why(&made.subject)) }
+                        td data-label="Why" { (made.because) span.note.under { (made.reason) } }
+                        td data-label="Queue" { (made.queue.as_deref().unwrap_or("–")) }
+                        td data-label="Outcome" { (outcome(made)) }
                     }
                 } }
             }
@@ -144,7 +146,7 @@ pub(super) fn views(status: &Status) -> Markup {
         section aria-labelledby="views" {
             h2 #views { "What can be seen" }
             div.scroll role="region" aria-labelledby="views" tabindex="0" {
-                table {
+                table.cards {
                     caption { "Each view: half a list counts as none" }
                     thead { tr {
                         th scope="col" { "View" }
@@ -174,12 +176,12 @@ fn view_row(view: &ViewStatus, now: When) -> Markup {
     html! {
         tr {
             th scope="row" { (view.name) }
-            td {
+            td data-label="State" {
                 @if view.state == "unknown" { strong.failed { (view.state) } } @else { (view.state) }
                 @if let Some(why) = &view.why { span.note.under { (why) } }
             }
-            td { @if let Some(at) = view.since { (ago(at, now)) } @else { "–" } }
-            td { @if let Some(at) = view.seen_at { (ago(at, now)) } @else { "–" } }
+            td data-label="Since" { @if let Some(at) = view.since { (ago(at, now)) } @else { "–" } }
+            td data-label="Last seen" { @if let Some(at) = view.seen_at { (ago(at, now)) } @else { "–" } }
         }
     }
 }

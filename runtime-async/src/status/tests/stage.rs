@@ -35,9 +35,10 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    fn new(dry_run: bool) -> Self {
         let config = Config {
             max_active_builds: Some(6),
+            dry_run,
             ..Config::default()
         };
         let about = About {
@@ -205,7 +206,7 @@ fn jobs() -> Vec<BuildkiteJob> {
 /// is too low, a queue that nobody serves, and a create that is refused with
 /// words that hold secrets.
 pub(super) fn burst() -> Stage {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(false);
     let pods = || {
         vec![
             pod("linux-busy", PodStage::Running),
@@ -224,5 +225,27 @@ pub(super) fn burst() -> Stage {
     let message = format!("webhook says no to LICENCE={MARKER}, <b>Bearer {TOKEN}</b>");
     let kind = Refusal::Webhook;
     stage.answer_create(Outcome::Failed(Failure::Forbidden { kind, message }));
+    stage
+}
+
+/// A dry run on that burst, of which the idle agent has an old template and a
+/// pod is over.
+pub(super) fn dry_burst() -> Stage {
+    let mut stage = Stage::new(true);
+    let old = Pod {
+        template_hash: Some(PodTemplate(json!({"spec": {}})).fingerprint()),
+        ..pod("linux-idle", PodStage::Running)
+    };
+    let pods = vec![
+        pod("linux-busy", PodStage::Running),
+        old,
+        pod("linux-over", PodStage::Succeeded),
+    ];
+    let agents = vec![
+        agent("agent-busy", "linux-busy", Some("job-running")),
+        agent("agent-idle", "linux-idle", None),
+    ];
+    stage.show_cluster(View::Complete(vec![template()]), pods);
+    stage.show_buildkite(jobs(), agents, LookEnd::Complete);
     stage
 }

@@ -3,7 +3,7 @@
 use buildscaler_core::{BuildkiteJob, JobState};
 
 use super::{Teller, serving};
-use crate::status::decisions::Act;
+use crate::status::deed::{Act, Deed};
 use crate::status::sights::Sight;
 use crate::status::when::{When, length};
 use crate::status::words::count;
@@ -79,9 +79,8 @@ impl Teller<'_> {
     fn on_the_way(&self, one: &BuildkiteJob) -> Vec<String> {
         let mut told = Vec::new();
         let report = self.notes.report.queues.get(&one.queue).copied().unwrap_or_default();
-        let asked = self.notes.decisions.iter().filter(|made| {
-            made.act == Act::Create && made.ended.is_none() && made.queue.as_deref() == Some(one.queue.as_str())
-        });
+        let of_queue = |deed: &Deed| deed.act == Act::Create && deed.queue.as_deref() == Some(one.queue.as_str());
+        let pending = self.notes.decisions.iter().filter(|made| made.ended.is_none());
         let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         if report.idle > 0 {
             let agents = count(number(report.idle), "agent is idle", "agents are idle");
@@ -91,11 +90,18 @@ impl Teller<'_> {
             let pods = count(number(report.starting), "pod of its queue is", "pods of its queue are");
             told.push(format!("{pods} starting"));
         }
-        let asked = asked.count();
+        let asked = pending.filter(|made| of_queue(&made.deed)).count();
         if asked > 0 {
             told.push(format!(
                 "{} asked for and not there yet",
                 count(asked, "pod of its queue is", "pods of its queue are")
+            ));
+        }
+        if self.notes.settings.config.dry_run {
+            let withheld = self.notes.withheld.iter().filter(|deed| of_queue(deed)).count();
+            told.push(format!(
+                "This is a dry run, which makes no pods: it would create {} of its queue now",
+                count(withheld, "pod", "pods")
             ));
         }
         if report.busy > 0 {

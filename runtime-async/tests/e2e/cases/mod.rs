@@ -5,6 +5,7 @@ mod annotations;
 mod burst;
 mod chaos;
 mod crowd;
+mod dry_run;
 mod events;
 mod failing;
 mod installing;
@@ -46,6 +47,7 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         ),
         suite.case("a_leader_that_was_paused_commands_no_more", leadership::paused),
         suite.case_alone("no_leader_commands_while_kubernetes_is_away", leadership::cut_off),
+        suite.case("a_dry_run_touches_nothing_that_is_real", dry_run::looks_on),
         suite.case("sigterm_ends_the_controller_and_leaves_the_pods", process::terminated),
         suite.case("a_replaced_template_drains_its_pods", templates::replaced),
         suite.case("a_deleted_template_drains_its_pods", templates::deleted),
@@ -70,6 +72,9 @@ pub(crate) fn trials(suite: &Suite) -> Vec<Trial> {
         suite.case("a_missing_right_is_named_and_then_noticed", access::rights),
         suite.case("a_token_is_shown_to_nobody", access::secrets),
     ]);
+    trials.push(installing::if_kubectl(
+        suite.check("an_installed_dry_run_may_look_only", dry_run::may_look_only),
+    ));
     trials.push(installing::if_kubectl(
         suite.case("a_finding_is_an_event_that_kubectl_describes_once", events::described),
     ));

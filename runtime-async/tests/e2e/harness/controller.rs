@@ -41,6 +41,8 @@ pub(crate) struct Launch {
     pub(crate) leader_elect: bool,
     /// A wall clock of its own, which can be wrong.
     pub(crate) clock: Option<OwnClock>,
+    /// Whether with `--dry-run`.
+    pub(crate) dry_run: bool,
 }
 
 impl Launch {
@@ -68,6 +70,7 @@ impl Launch {
             .args(self.namespace.iter().flat_map(|namespace| ["-n", namespace]))
             .args(self.verbose.then_some("--verbose"))
             .args(self.leader_elect.then_some("--leader-elect"))
+            .args(self.dry_run.then_some("--dry-run"))
             .env_clear()
             .env("BUILDKITE_ACCESS_TOKEN", FakeBuildkite::ACCESS_TOKEN)
             .env("BUILDKITE_API_URL", &self.buildkite)
@@ -150,8 +153,8 @@ impl Controller {
     /// differently. All are counted in one reading, since it may be writing meanwhile.
     pub(crate) fn begun(&self, changes: &[Change]) -> usize {
         let output = self.output().to_lowercase();
-        let ends = |line: &str| [": done", ": failed"].iter().any(|end| line.contains(end));
-        let begins = |line: &&str| !ends(line) && changes.iter().any(|change| change.is_begun_in(line));
+        let no_beginning = |line: &str| [": done", ": failed", "dry run"].iter().any(|end| line.contains(end));
+        let begins = |line: &&str| !no_beginning(line) && changes.iter().any(|change| change.is_begun_in(line));
         output.lines().filter(begins).count()
     }
 

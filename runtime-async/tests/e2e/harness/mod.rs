@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+pub(crate) use cluster::Cluster;
 pub(crate) use controller::{Change, Controller, Launch};
 pub(crate) use own_clock::OwnClock;
 pub(crate) use pods::Story;

@@ -214,6 +214,7 @@ impl World {
             verbose: false,
             leader_elect: false,
             clock: None,
+            dry_run: false,
         }
     }
 

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::fault::{FAULTS, Fault};
 use super::fleet::Fleet;
 use super::road::Moment;
-use crate::harness::{Change, Template, World};
+use crate::harness::{Change, Cluster, Template, World};
 
 /// What a controller asks Buildkite, as its requests begin.
 const LOOK: (&str, &str) = ("GET ", "/agents");
@@ -123,9 +123,9 @@ impl<'a> Story<'a> {
     /// Whether the fault could happen.
     async fn happens(&mut self, fault: Fault) -> bool {
         match fault {
-            Fault::ApiServerKilled | Fault::ApiServerRestarted | Fault::EtcdKilled => {
-                self.without_kubernetes(fault).await
-            }
+            Fault::ApiServerKilled => self.without_api_server(Cluster::kill_api_server).await,
+            Fault::ApiServerRestarted => self.without_api_server(Cluster::stop_api_server).await,
+            Fault::EtcdKilled => self.without_etcd().await,
             Fault::AllConnectionsCut => {
                 self.fleet.kubernetes.cut();
                 self.fleet.buildkite.cut();
@@ -164,24 +164,22 @@ impl<'a> Story<'a> {
         true
     }
 
-    /// Takes a part of Kubernetes away for a while.
-    async fn without_kubernetes(&mut self, fault: Fault) {
+    /// Takes the API server away for a while.
+    async fn without_api_server(&mut self, go: impl AsyncFnOnce(&Cluster)) {
         let cluster = &self.world.cluster;
-        let away = self.dice.millis(500, 2_500);
-        match fault {
-            Fault::EtcdKilled => {
-                cluster.kill_etcd().await;
-                sleep(away).await;
-                cluster.start_etcd().await;
-            }
-            Fault::ApiServerKilled => cluster.kill_api_server().await,
-            _ => cluster.stop_api_server().await,
-        }
-        if fault != Fault::EtcdKilled {
-            sleep(away).await;
-            cluster.start_api_server().await;
-        }
-        // The scheduler would be minutes in coming back from a second one.
+        go(cluster).await;
+        sleep(self.dice.millis(500, 2_500)).await;
+        cluster.start_api_server().await;
+        // The scheduler would be minutes in coming back from a second outage.
+        cluster.restart_controllers().await;
+    }
+
+    /// The API server is there and can neither read nor write.
+    async fn without_etcd(&mut self) {
+        let cluster = &self.world.cluster;
+        cluster.kill_etcd().await;
+        sleep(self.dice.millis(500, 2_500)).await;
+        cluster.start_etcd().await;
         cluster.restart_controllers().await;
     }
 }
