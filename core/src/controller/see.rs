@@ -38,18 +38,15 @@ impl Controller {
         if let Some(id) = id {
             self.flights.remove(&id);
         }
-        if !self.is_in_command() {
-            // Commanding begins with a look.
-            for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
-                self.heed_cluster_limit(failure);
-            }
-            return;
-        }
-        sort(&mut view);
-        self.looks.cluster_answered(id, now);
         for failure in [view.templates.failure(), view.pods.failure()].into_iter().flatten() {
             self.heed_cluster_limit(failure);
         }
+        // Commanding begins with a look of its own: others acted since any
+        // that was given up.
+        if !self.is_in_command() || !self.looks.cluster_answered(id, now) {
+            return;
+        }
+        sort(&mut view);
         if let View::Complete(pods) = &view.pods {
             self.sightings.see_pods(pods, now);
             self.holds.see_pods(pods, now);

@@ -158,11 +158,15 @@ impl Looks {
     }
 
     /// Books an answer to `ObserveCluster`, known or not; pushed views are free.
-    pub(crate) fn cluster_answered(&mut self, id: Option<CommandId>, now: Timestamp) {
-        if let (Some(id), Phase::Cluster(waited_for, reason)) = (id, self.phase)
-            && waited_for == id
-        {
-            self.phase = Phase::Due(reason, now);
+    /// Returns whether it is of use, which one that was given up is not.
+    pub(crate) fn cluster_answered(&mut self, id: Option<CommandId>, now: Timestamp) -> bool {
+        match (id, self.phase) {
+            (Some(id), Phase::Cluster(waited_for, reason)) if waited_for == id => {
+                self.phase = Phase::Due(reason, now);
+                true
+            }
+            (Some(_), _) => false,
+            (None, _) => true,
         }
     }
 

@@ -72,10 +72,23 @@ async fn all_drivers_ask_for_the_same_in_every_step_of_every_committed_scenario(
     let drivers = Drivers::start().await;
     let mut known: BTreeMap<String, Sets> = BTreeMap::new();
     let (mut scenarios, mut steps, mut deepest) = (0, 0, 0);
+    let (mut reads, mut claims, mut renewals) = (0, 0, 0);
     for path in committed_scenarios() {
         for actions in orders_of(&path) {
             let mut sets = Sets::default();
             for action in &actions {
+                match action {
+                    Action::ReadLease { .. } => reads += 1,
+                    Action::WriteLease(write) if write.over.is_none() => claims += 1,
+                    Action::WriteLease(_) => renewals += 1,
+                    Action::ObserveCluster
+                    | Action::ObserveBuildkite { .. }
+                    | Action::CreatePod(_)
+                    | Action::StopAgent { .. }
+                    | Action::DeletePod { .. }
+                    | Action::RegisterUsage { .. }
+                    | Action::MeterUsage { .. } => {}
+                }
                 let key = serde_json::to_string(action).expect("JSON");
                 if !known.contains_key(&key) {
                     known.insert(key.clone(), drivers.carry_out(action).await);
@@ -98,6 +111,9 @@ async fn all_drivers_ask_for_the_same_in_every_step_of_every_committed_scenario(
         "{scenarios} scenarios, {steps} steps, {} different commands",
         known.len()
     );
+    println!("of the Lease: {reads} reads, {claims} creations, {renewals} updates");
+    let leads = reads > 0 && claims > 0 && renewals > 0;
+    assert!(leads, "no leader was elected: {reads}, {claims}, {renewals}");
     assert!(scenarios > 30 && steps > 1_000, "{scenarios} scenarios, {steps} steps");
     // Three pages of each of two lists.
     assert!(deepest >= 6, "no look needed more than {deepest} requests");

@@ -9,6 +9,7 @@
 
 mod buildkite;
 mod kubernetes;
+mod lease;
 mod life;
 mod recording;
 mod replies;
@@ -32,6 +33,7 @@ pub const ALL: &[Target] = &[
     target("buildkite-stop", buildkite::stop),
     target("kubernetes-lists", kubernetes::lists),
     target("kubernetes-writes", kubernetes::writes),
+    target("kubernetes-lease", lease::lease),
     target("kubernetes-watch", watch::watch),
     target("annotations", templates::annotations),
     target("templates", templates::template),

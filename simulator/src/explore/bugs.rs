@@ -24,6 +24,10 @@ pub enum Bug {
     NoGrace,
     /// Stops are taken for done and never carried out.
     ForgottenStops,
+    /// What a paused process had decided is sent whenever it wakes.
+    NoFence,
+    /// Writes of the Lease do not name the version that was read.
+    BlindLease,
 }
 
 impl Bug {
@@ -36,6 +40,8 @@ impl Bug {
         (Self::IgnoredCreates, "everything"),
         (Self::NoGrace, "no-show"),
         (Self::ForgottenStops, "calm"),
+        (Self::NoFence, "succession"),
+        (Self::BlindLease, "succession"),
     ];
 
     /// By which it is called.
@@ -48,6 +54,8 @@ impl Bug {
             Self::IgnoredCreates => "ignored-creates",
             Self::NoGrace => "no-grace",
             Self::ForgottenStops => "forgotten-stops",
+            Self::NoFence => "no-fence",
+            Self::BlindLease => "blind-lease",
         }
     }
 
@@ -103,6 +111,14 @@ impl Bug {
 
     pub(super) fn forgets_stops(bug: Option<Self>) -> bool {
         bug == Some(Self::ForgottenStops)
+    }
+
+    pub(super) fn forgets_fences(bug: Option<Self>) -> bool {
+        bug == Some(Self::NoFence)
+    }
+
+    pub(super) fn forgets_versions(bug: Option<Self>) -> bool {
+        bug == Some(Self::BlindLease)
     }
 
     pub(super) fn forgets_preconditions(bug: Option<Self>) -> bool {

@@ -3,18 +3,23 @@
 
 use std::time::Duration;
 
-use buildscaler_core::{Action, PodStage, Timestamp};
+use buildscaler_core::{PodStage, Timestamp};
 
 use super::bugs::Bug;
 use super::outside::{Broken, SmallAgent};
+use super::replica::{Condition, Replica};
 use super::safety::{Invariant, name};
-use super::state::{Choice, DEADLINE, Progress, State};
+use super::state::{Choice, State};
+use super::talk::{Progress, Talk};
 use super::worlds::SmallWorld;
 
 /// More choices than any calm way takes.
 const LONGEST: u32 = 2000;
 /// What waking at whole milliseconds and creation times at whole seconds add.
 const SLACK: Duration = Duration::from_secs(2);
+/// In which replicas agree on a leader: the claim of one that is gone has to
+/// run out, as seen by looks of which two may be wasted.
+const SUCCESSION: Duration = Duration::from_secs(15 + 2 * 5 + 2);
 
 /// Lets a state end in peace, once with agents that connect and once with
 /// agents that never do; with the way taken if it does not end well.
@@ -42,13 +47,20 @@ impl Peace {
     fn new(mut state: State, connects: bool) -> Self {
         // What nobody waits for and has not arrived yet never will.
         state.talks.retain(|talk| talk.heard);
+        for replica in &mut state.replicas {
+            replica.condition = match replica.condition {
+                Condition::Dead => Condition::Dead,
+                Condition::Well | Condition::Paused | Condition::CutOff => Condition::Well,
+            };
+        }
         let lost = state
             .talks
             .iter()
             .filter(|talk| matches!(talk.progress, Progress::Lost));
-        let since = lost
-            .map(|talk| talk.sent_at.after(DEADLINE))
-            .fold(state.now, Timestamp::max);
+        let mut since = lost.map(Talk::given_up_at).fold(state.now, Timestamp::max);
+        if state.has_replicas() {
+            since = since.after(SUCCESSION);
+        }
         Self {
             first: state.outside.pods.iter().map(|pod| pod.number).collect(),
             since,
@@ -99,7 +111,11 @@ impl Peace {
             | Choice::Build
             | Choice::Replace
             | Choice::Withdraw
-            | Choice::Crash => false,
+            | Choice::Crash
+            | Choice::Die(_)
+            | Choice::Pause(_)
+            | Choice::CutOff(_)
+            | Choice::Recover(_) => false,
         })
     }
 
@@ -109,8 +125,18 @@ impl Peace {
         let interval = SmallWorld::config().sync_interval;
         let passed = state.now.since(self.since);
         let template = state.outside.template.as_ref();
+        if state.has_replicas()
+            && !passed.is_zero()
+            && !state.replicas.iter().any(|replica| replica.commands(state.now))
+        {
+            return broken(
+                Invariant::SomebodyCommands,
+                format!("nobody commands {:?} after the last fault", passed + SUCCESSION),
+            );
+        }
         // Where starts fail, pods are made one at a time and ever more rarely.
-        let fails = state.controller.failing_templates().next().is_some();
+        let fails = |replica: &Replica| replica.controller.failing_templates().next().is_some();
+        let fails = state.replicas.iter().any(fails);
         if passed > interval * 2 + SLACK && template.is_some() && !fails {
             let coming = state.outside.pods.iter();
             let coming = coming.filter(|pod| {
@@ -174,8 +200,7 @@ impl Peace {
                 );
             }
         }
-        let looks = |action: &Action| matches!(action, Action::ObserveCluster | Action::ObserveBuildkite { .. });
-        let busy = state.talks.iter().find(|talk| !looks(&talk.command.action));
+        let busy = state.talks.iter().find(|talk| !talk.is_routine());
         match busy.filter(|_| self.connects) {
             Some(talk) => broken(
                 Invariant::CommandsCease,

@@ -18,6 +18,9 @@ use super::state::State;
 /// difference with the settings of small worlds.
 const HORIZON: i64 = 200_000;
 
+/// Stands before what is of one replica.
+const APART: char = '\u{1}';
+
 /// Writes states out, in a place that is used again.
 #[derive(Debug, Default)]
 pub(super) struct Fingerprints {
@@ -48,8 +51,17 @@ impl Fingerprints {
         }
         let template = state.outside.template.as_ref().map(|template| &template.uid);
         write!(text, "{template:?}{:?}{:?}", state.outside.jobs, state.left)?;
-        write!(text, "{:?}{:?}{:?}", state.talks, state.wake, state.shown)?;
-        write!(text, "{:?}", state.controller)
+        write!(text, "{:?}", state.outside.lease)?;
+        for (replica, by) in state.replicas.iter().zip(0_u8..) {
+            // Replicas number their commands apart.
+            text.push(APART);
+            for talk in state.talks.iter().filter(|talk| talk.by == by) {
+                write!(text, "{talk:?}")?;
+            }
+            write!(text, "{:?}{:?}{:?}", replica.condition, replica.wake, replica.shown)?;
+            write!(text, "{:?}", replica.controller)?;
+        }
+        Ok(())
     }
 
     /// Takes off what makes no difference.
@@ -67,6 +79,10 @@ impl Fingerprints {
                 b'@' => 1,
                 b'T' if rest.starts_with(b"Timestamp(") => 10,
                 b'C' if rest.starts_with(b"CommandId(") => 10,
+                b if char::from(b) == APART => {
+                    self.commands.clear();
+                    continue;
+                }
                 b'n' if rest.starts_with(b"next_id: ") => 9,
                 _ => continue,
             };

@@ -5,16 +5,21 @@
 //! surrounds it is a model of its own, small enough that states can be told
 //! apart and counted. `docs/exploration.md` says what is in it and what is not.
 
+mod arrive;
 mod bugs;
 mod calm;
 mod fingerprint;
 mod happen;
+mod lease;
+mod lives;
 mod outside;
+mod replica;
 mod retell;
 mod safety;
 mod search;
 mod sights;
 mod state;
+mod talk;
 mod worlds;
 
 pub use bugs::Bug;

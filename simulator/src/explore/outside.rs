@@ -8,7 +8,9 @@ use buildscaler_core::{
     Queue, Template, TemplateHash, Timestamp, Uid, View, labels,
 };
 
+use super::lease::SmallLease;
 use super::safety::Invariant;
+use super::worlds::SmallWorld;
 
 /// The queue of every small world.
 pub(super) const QUEUE: &str = "small";
@@ -63,6 +65,7 @@ pub(super) struct Outside {
     pub(super) template: Option<Arc<Template>>,
     pub(super) pods: Vec<SmallPod>,
     pub(super) jobs: Vec<SmallJob>,
+    pub(super) lease: SmallLease,
     /// Pods that there ever were.
     pub(super) made: u32,
 }
@@ -187,6 +190,17 @@ impl Outside {
         let mut pods = self.pods.iter();
         let found = pods.find(|pod| pod.shown.uid == *uid);
         found.is_none_or(|pod| pod.shown.stage.is_finished())
+    }
+
+    /// Pods that run a job or may be hoped to: one whose agent is overdue is
+    /// replaced, by one controller as by two.
+    pub(super) fn coming(&self, now: Timestamp) -> usize {
+        let lives = |pod: &&SmallPod| {
+            let age = now.since(pod.shown.created_at);
+            let is_overdue = pod.agent == SmallAgent::Awaited && age > SmallWorld::config().agent_startup_timeout;
+            !is_overdue && !pod.shown.deleting && pod.agent != SmallAgent::Gone
+        };
+        self.pods.iter().filter(lives).count()
     }
 
     pub(super) fn waiting(&self) -> usize {

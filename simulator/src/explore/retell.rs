@@ -11,7 +11,8 @@ use buildscaler_core::{Action, PodStage};
 
 use super::bugs::Bug;
 use super::outside::{QUEUE, SmallAgent, SmallPod};
-use super::state::{Choice, Progress, State, Talk};
+use super::state::{Choice, State};
+use super::talk::{Progress, Talk};
 use super::worlds::{FirstPod, START, SmallWorld};
 use crate::scenario::{
     BuildEvent, ControllerSettings, Event, FaultKind, FaultSpec, Moment, Range, RequestKind, Scenario, Span, Step,
@@ -45,6 +46,9 @@ pub fn retell(world: &SmallWorld, bug: Option<Bug>, choices: &[Choice], beyond: 
         teller
             .unsaid
             .insert("the deliberate bug: the controller of a run has none");
+    }
+    if world.replicas > 1 {
+        teller.unsaid.insert("replicas");
     }
     if let Ok(mut state) = State::begin(world, bug) {
         teller.note_sent(&state);
@@ -168,6 +172,9 @@ impl Teller {
             }
             Choice::Replace => self.event(Event::ApplyTemplate(template(2))),
             Choice::Withdraw => self.event(Event::DeleteTemplate(QUEUE.to_owned())),
+            Choice::Die(_) | Choice::Pause(_) | Choice::CutOff(_) | Choice::Recover(_) => {
+                self.unsaid.insert("replicas");
+            }
             Choice::Crash => {
                 self.event(Event::CrashController);
                 self.sent = std::mem::take(&mut self.sent)

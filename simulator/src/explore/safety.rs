@@ -34,6 +34,13 @@ pub enum Invariant {
     NoShowsGo,
     /// 30: in a constant world, commands cease.
     CommandsCease,
+    /// 32: at no moment do two controllers command that elect a leader.
+    OneCommands,
+    /// 32: two controllers make no more pods than one: no more at once than
+    /// there are jobs.
+    NoMorePods,
+    /// Beyond 32: after faults, one of them commands soon.
+    SomebodyCommands,
 }
 
 impl Invariant {
@@ -50,6 +57,7 @@ impl Invariant {
             Self::ReplacedPodsGo => 28,
             Self::NoShowsGo => 29,
             Self::CommandsCease => 30,
+            Self::OneCommands | Self::NoMorePods | Self::SomebodyCommands => 32,
         }
     }
 }

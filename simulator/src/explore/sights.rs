@@ -56,6 +56,18 @@ sights! {
     DeleteTooLate => "a delete arrives when its pod is gone",
     /// A delete arrives when its pod is gone and another bears its name.
     PreconditionFails => "a delete is refused, because its pod's name is another pod's by now",
+    /// A replica takes the Lease from another.
+    TakenOver => "another replica takes over",
+    /// A replica that commanded does not any more.
+    SteppedDown => "a replica stops commanding",
+    /// A replica's write of the Lease names a version that is not the newest.
+    StaleLease => "a stale write of the lease is refused",
+    /// A paused replica goes on, and what it had decided may not be sent any
+    /// more.
+    FencedOff => "a command is not sent any more, because its time is over",
+    /// What a replica had sent before it stood still arrives while another
+    /// commands: what no Lease can prevent.
+    ArrivesDeposed => "a deposed replica's command arrives while another commands",
 }
 
 impl fmt::Display for Sight {

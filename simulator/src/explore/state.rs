@@ -1,20 +1,15 @@
 //! One state of a small world: what is outside, what is on its way, and the
-//! controller.
+//! controller, or several.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use buildscaler_core::policy::Reactive;
-use buildscaler_core::{Action, BuildkiteJob, Command, Controller, Input, PodStage, Timestamp};
+use buildscaler_core::{Input, PodStage, Timestamp};
 
 use super::bugs::Bug;
 use super::outside::{Broken, Outside, SmallAgent};
-use super::safety::{Shown, kind, name};
+use super::replica::{Condition, Replica};
+use super::safety::{kind, name};
 use super::sights::{Sight, Sights};
+use super::talk::{Progress, Talk};
 use super::worlds::{Allowed, START, SmallWorld};
-
-/// How long a client waits for an answer, as both runtimes do.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Something that may happen next. Requests and pods go by their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,60 +52,28 @@ pub enum Choice {
     Withdraw,
     /// The controller is killed and starts again.
     Crash,
-}
-
-/// A command on its way.
-#[derive(Clone, Debug)]
-pub(super) struct Talk {
-    pub(super) command: Command,
-    /// Whether anybody waits for its answer.
-    pub(super) heard: bool,
-    pub(super) sent_at: Timestamp,
-    pub(super) progress: Progress,
-}
-
-/// How far a command is.
-#[derive(Clone, Debug)]
-pub(super) enum Progress {
-    Sent,
-    /// The jobs are read, the agents are not.
-    JobsRead(Arc<Vec<BuildkiteJob>>),
-    /// It is answered.
-    Answered(Arc<Input>),
-    /// Nobody will answer.
-    Lost,
+    /// A replica is killed and does not come back.
+    Die(u8),
+    /// A replica's process stands still.
+    Pause(u8),
+    /// A replica hears no answers any more.
+    CutOff(u8),
+    /// A replica that stood still, or heard nothing, goes on.
+    Recover(u8),
 }
 
 /// One state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) now: Timestamp,
     pub(super) outside: Outside,
     pub(super) left: Allowed,
     pub(super) talks: Vec<Talk>,
-    pub(super) controller: Controller,
-    pub(super) wake: Timestamp,
-    pub(super) shown: Shown,
+    pub(super) replicas: Vec<Replica>,
     /// What was seen on the last choice.
     pub(super) sights: Sights,
     /// What was sent on the last choice.
     pub(super) said: Vec<String>,
-}
-
-impl Clone for State {
-    fn clone(&self) -> Self {
-        Self {
-            now: self.now,
-            outside: self.outside.clone(),
-            left: self.left,
-            talks: self.talks.clone(),
-            controller: self.controller.fork(Box::new(Reactive)),
-            wake: self.wake,
-            shown: self.shown.clone(),
-            sights: self.sights,
-            said: self.said.clone(),
-        }
-    }
 }
 
 impl State {
@@ -121,47 +84,73 @@ impl State {
             outside: world.begin(),
             left: world.allowed,
             talks: Vec::new(),
-            controller: Controller::new(Bug::config(bug)),
-            wake: START,
-            shown: Shown::default(),
+            replicas: (0..world.replicas)
+                .map(|number| Replica::new(number, world.replicas, bug))
+                .collect(),
             sights: Sights::default(),
             said: Vec::new(),
         };
-        state.step(Input::Tick, bug)?;
+        state.tick(&[], bug)?;
         Ok(state)
     }
 
-    /// One step of the controller.
-    pub(super) fn step(&mut self, input: Input, bug: Option<Bug>) -> Result<(), Broken> {
-        self.shown.learn(&input, self.now);
-        let input = Bug::input(bug, input);
-        let step = self.controller.step(self.now, input);
-        self.wake = step.wake.at;
+    /// One step of a controller.
+    pub(super) fn step(&mut self, by: u8, input: Input, bug: Option<Bug>) -> Result<(), Broken> {
+        let now = self.now;
+        let replica = &mut self.replicas[usize::from(by)];
+        replica.learn(&input, now);
+        let led = replica.leads();
+        let step = replica.controller.step(now, Bug::input(bug, input));
+        replica.wake = step.wake.at;
+        if self.has_replicas() {
+            self.see_command(by, led);
+        }
         let mut early = Vec::new();
         for command in step.commands {
             self.said
                 .push(kind(&command).to_owned() + " (" + command.reason.as_str() + ")");
-            let flying = self.talks.iter().filter(|talk| talk.heard);
+            let replica = &self.replicas[usize::from(by)];
+            let flying = self
+                .talks
+                .iter()
+                .filter(|talk| talk.by == by && replica.awaits(talk, now));
             let flying = flying.map(|talk| &talk.command);
-            self.shown.object(&command, &self.outside, flying, self.now)?;
+            replica.shown.object(&command, &self.outside, flying, now)?;
             early.extend(Bug::answer(bug, &command));
+            let progress = match replica.condition {
+                Condition::Well | Condition::Paused => Progress::Sent,
+                Condition::CutOff | Condition::Dead => Progress::Lost,
+            };
             self.talks.push(Talk {
+                by,
                 command: Bug::command(bug, command),
                 heard: true,
-                sent_at: self.now,
-                progress: Progress::Sent,
+                held: false,
+                sent_at: now,
+                progress,
             });
         }
         for input in early {
-            self.step(input, bug)?;
+            self.step(by, input, bug)?;
         }
         Ok(())
     }
 
-    /// Whether a request is under way that the controller waits for.
+    /// Whether a request is under way for which a controller waits that has all
+    /// it needs to hear of it.
     pub(super) fn is_talking(&self) -> bool {
-        let under_way = |talk: &Talk| talk.heard && !matches!(talk.progress, Progress::Lost);
+        let under_way = |talk: &Talk| {
+            let is_well = self.replica(talk.by).condition == Condition::Well;
+            is_well && talk.heard && !matches!(talk.progress, Progress::Lost)
+        };
         self.talks.iter().any(under_way)
+    }
+
+    /// Whether time may pass: it does not while a request is under way, unless
+    /// that is slow, or the process has to catch up.
+    fn may_wait(&self) -> bool {
+        let is_anybody_awake = self.replicas.iter().any(Replica::is_awake);
+        is_anybody_awake && (!self.is_talking() || self.left.delays > 0 || self.is_overdue())
     }
 
     /// What may happen next, in an order in which the likely comes first.
@@ -181,29 +170,39 @@ impl State {
                 Choice::Withdraw,
             ),
             (self.left.crashes > 0, Choice::Crash),
-            (!self.is_talking() || self.left.delays > 0, Choice::Wait),
+            (self.may_wait(), Choice::Wait),
         ];
         choices.extend(users.iter().filter(|(may, _)| *may).map(|(_, choice)| *choice));
+        for (replica, at) in self.replicas.iter().zip(0_u8..) {
+            self.choices_of_replica(replica, at, &mut choices);
+        }
         choices
     }
 
     fn choices_of_talk(&self, talk: &Talk, at: u8, choices: &mut Vec<Choice>) {
-        let writes = !matches!(
-            talk.command.action,
-            Action::ObserveCluster | Action::ObserveBuildkite { .. }
-        );
+        let is_awake = self.replica(talk.by).is_awake();
         match talk.progress {
             Progress::Sent | Progress::JobsRead(_) => {
                 choices.push(Choice::Arrive(at));
-                if talk.heard && self.left.failures > 0 {
+                if talk.heard && is_awake && !talk.held && self.left.failures > 0 {
                     choices.push(Choice::Refuse(at));
-                    if writes {
+                    if !talk.is_look() {
                         choices.extend([Choice::Lose(at), Choice::LoseAnswer(at)]);
                     }
                 }
             }
-            Progress::Answered(_) => choices.push(Choice::Answer(at)),
-            Progress::Lost => {}
+            Progress::Answered(_) if is_awake => choices.push(Choice::Answer(at)),
+            Progress::Answered(_) | Progress::Lost => {}
+        }
+    }
+
+    fn choices_of_replica(&self, replica: &Replica, at: u8, choices: &mut Vec<Choice>) {
+        match replica.condition {
+            Condition::Well if self.left.mishaps > 0 => {
+                choices.extend([Choice::Die(at), Choice::Pause(at), Choice::CutOff(at)]);
+            }
+            Condition::Well | Condition::Dead => {}
+            Condition::Paused | Condition::CutOff => choices.push(Choice::Recover(at)),
         }
     }
 
@@ -239,7 +238,14 @@ impl State {
     pub(super) fn describe(&self, choice: Choice) -> String {
         let talk = |at: u8| {
             let talk = self.talks.get(usize::from(at));
-            talk.map_or_else(String::new, |talk| name(&talk.command))
+            talk.map_or_else(String::new, |talk| {
+                let whose = if self.has_replicas() {
+                    format!("replica {}'s ", talk.by)
+                } else {
+                    String::new()
+                };
+                whose + &name(&talk.command)
+            })
         };
         let pod = |at: u8| {
             let pod = self.outside.pods.get(usize::from(at));
@@ -265,6 +271,10 @@ impl State {
             Choice::Replace => "the template is replaced".to_owned(),
             Choice::Withdraw => "the template is deleted".to_owned(),
             Choice::Crash => "the controller is killed and starts again".to_owned(),
+            Choice::Die(at) => format!("replica {at} is killed"),
+            Choice::Pause(at) => format!("replica {at} stands still"),
+            Choice::CutOff(at) => format!("replica {at} hears no answers any more"),
+            Choice::Recover(at) => format!("replica {at} goes on"),
         }
     }
 

@@ -8,6 +8,7 @@ use buildscaler_core::selector::LabelSelector;
 use buildscaler_core::{Config, PodStage, PodTemplate, Queue, Template, TemplateHash, Timestamp, Uid, labels};
 use serde_json::json;
 
+use super::lease::SmallLease;
 use super::outside::{Outside, QUEUE, SmallAgent, SmallJob, SmallPod};
 use super::sights::Sight;
 
@@ -30,6 +31,8 @@ pub struct SmallWorld {
     pub jobs: u8,
     /// A pod that is there from the beginning.
     pub pod: FirstPod,
+    /// Controllers: one, or as many as elect a leader.
+    pub replicas: u8,
     /// What may happen from outside.
     pub allowed: Allowed,
     /// What some way through it must show.
@@ -68,6 +71,8 @@ pub struct Allowed {
     pub delays: u8,
     /// Somebody removes a finished pod.
     pub removals: u8,
+    /// A replica dies, stands still or hears no answers for a while.
+    pub mishaps: u8,
 }
 
 impl SmallWorld {
@@ -92,6 +97,7 @@ impl SmallWorld {
             template: Some(Arc::clone(&template)),
             pods: Vec::new(),
             jobs: vec![SmallJob::Waiting; usize::from(self.jobs)],
+            lease: SmallLease::default(),
             made: 0,
         };
         if self.pod == FirstPod::None {
@@ -165,6 +171,7 @@ const QUIET: Allowed = Allowed {
     crashes: 0,
     delays: 0,
     removals: 0,
+    mishaps: 0,
 };
 
 /// All small worlds.
@@ -174,6 +181,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "two jobs, and nothing goes wrong",
         jobs: 2,
         pod: FirstPod::None,
+        replicas: 1,
         allowed: QUIET,
         sights: &[Sight::Created, Sight::TwoPods],
         depth: 60,
@@ -183,6 +191,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "two jobs, one API failure of any kind at any request",
         jobs: 2,
         pod: FirstPod::None,
+        replicas: 1,
         allowed: Allowed { failures: 1, ..QUIET },
         sights: &[Sight::Created, Sight::UnknownView, Sight::FateUnknown],
         depth: 60,
@@ -192,6 +201,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "two jobs, the controller is killed once, at any moment",
         jobs: 2,
         pod: FirstPod::None,
+        replicas: 1,
         allowed: Allowed { crashes: 1, ..QUIET },
         sights: &[Sight::Created, Sight::CrashedInFlight, Sight::Conflict],
         depth: 60,
@@ -201,6 +211,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "an idle agent, a job on its way to it, and the template replaced: dispatch races the stop",
         jobs: 1,
         pod: FirstPod::Idle,
+        replicas: 1,
         allowed: Allowed {
             replacements: 1,
             ..QUIET
@@ -218,6 +229,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "a busy agent and a job, and the template deleted",
         jobs: 1,
         pod: FirstPod::Busy,
+        replicas: 1,
         allowed: Allowed {
             withdrawals: 1,
             ..QUIET
@@ -230,6 +242,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "one job, and agents that may never connect",
         jobs: 1,
         pod: FirstPod::None,
+        replicas: 1,
         allowed: QUIET,
         sights: &[
             Sight::Created,
@@ -245,6 +258,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "a finished pod that somebody may remove, a job to come, and slow requests",
         jobs: 0,
         pod: FirstPod::Finished,
+        replicas: 1,
         allowed: Allowed {
             builds: 1,
             delays: 1,
@@ -264,6 +278,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "a busy agent, and lists of Buildkite that fail again and again",
         jobs: 0,
         pod: FirstPod::Busy,
+        replicas: 1,
         allowed: Allowed { failures: 4, ..QUIET },
         sights: &[Sight::UnknownView],
         depth: 60,
@@ -273,6 +288,7 @@ pub const WORLDS: &[SmallWorld] = &[
         about: "two jobs, a replaced template, one API failure, one crash, one slow request",
         jobs: 2,
         pod: FirstPod::None,
+        replicas: 1,
         allowed: Allowed {
             replacements: 1,
             failures: 1,
@@ -281,6 +297,33 @@ pub const WORLDS: &[SmallWorld] = &[
             ..QUIET
         },
         sights: &[Sight::Created, Sight::UnknownView, Sight::CrashedInFlight],
+        depth: 60,
+    },
+    SmallWorld {
+        name: "succession",
+        about: "two replicas and a job; one of them dies, stands still or hears no answers",
+        jobs: 1,
+        pod: FirstPod::None,
+        replicas: 2,
+        allowed: Allowed { mishaps: 1, ..QUIET },
+        sights: &[
+            Sight::Created,
+            Sight::TakenOver,
+            Sight::SteppedDown,
+            Sight::StaleLease,
+            Sight::FencedOff,
+            Sight::ArrivesDeposed,
+        ],
+        depth: 60,
+    },
+    SmallWorld {
+        name: "rivalry",
+        about: "two replicas and a job, and requests that are refused, lost or never answered",
+        jobs: 1,
+        pod: FirstPod::None,
+        replicas: 2,
+        allowed: Allowed { failures: 2, ..QUIET },
+        sights: &[Sight::Created, Sight::FateUnknown, Sight::SteppedDown, Sight::TakenOver],
         depth: 60,
     },
 ];

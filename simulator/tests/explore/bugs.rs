@@ -52,6 +52,18 @@ fn no_grace_for_agents_that_start_is_found() {
     assert_eq!(found(Bug::NoGrace).0, Invariant::AbsenceIsProven);
 }
 
+/// What a replica had decided before it stood still is sent when it wakes, to
+/// the world of another leader.
+#[test]
+fn commands_that_outlive_their_leader_are_found() {
+    assert_eq!(found(Bug::NoFence), (Invariant::OneCommands, 14));
+}
+
+#[test]
+fn writes_of_the_lease_that_name_no_version_are_found() {
+    assert_eq!(found(Bug::BlindLease), (Invariant::OneCommands, 4));
+}
+
 /// The one that breaks no promise of safety: agents that nobody stops keep
 /// their pods for ever.
 #[test]

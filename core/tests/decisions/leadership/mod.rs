@@ -5,16 +5,17 @@
 //! paused, clocks differ and one is set forward. Each controller is judged by
 //! what it was seen to send.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use buildscaler_core::{
-    Action, Command, Controller, Failure, FindingChange, FindingKind, Input, Lease, LeaseRecord, Loss, Refusal, Role,
-    View,
+    Action, ClusterView, Command, Controller, Failure, FindingChange, FindingKind, Input, Lease, LeaseRecord, Look,
+    LookEnd, Loss, Pod, PodStage, Refusal, Role, Spending, Timestamp, View,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::build::{START, secs};
+use crate::support::build::{START, jobs, pod, secs, template};
 use crate::support::cases;
 
 mod world;
@@ -196,6 +197,68 @@ fn a_lease_that_is_deleted_deposes_nobody() {
     world.server.lease = None;
     world.pass(secs(30));
     assert_eq!(world.leaders(), vec![leader]);
+}
+
+/// Who lost command and has it again looks anew; what a look from before shows
+/// is older than what others did meanwhile. Seen to fail when it was believed:
+/// a second pod was made for the one job.
+#[test]
+fn a_look_from_an_earlier_time_in_command_is_not_believed() {
+    let mut controller = Controller::new(config("me"));
+    let asked = controller.step(START, Input::Tick).commands;
+    let nobody = Input::Lease {
+        id: asked[0].id,
+        view: View::Complete(None),
+    };
+    let claims = controller.step(START, nobody).commands;
+    let slow = led(&mut controller, &claims[0], "1", START);
+    let lapsed = START.after(RENEW);
+    let claims = controller.step(lapsed, Input::Tick).commands;
+    let look = led(&mut controller, &claims[0], "2", lapsed);
+    let template = template("builders", "default");
+    let made_by_another = Pod {
+        stage: PodStage::Unscheduled,
+        created_at: START.after(secs(5)),
+        ..pod("of-another", &template)
+    };
+    let view = |pods: Vec<Pod>, begun_at| ClusterView {
+        begun_at,
+        templates: View::Complete(vec![Arc::new(template.clone())]),
+        pods: View::Complete(pods.into_iter().map(Arc::new).collect()),
+    };
+    let fresh = Input::Cluster {
+        id: Some(look.id),
+        view: view(vec![made_by_another], lapsed),
+    };
+    let mut asked = controller.step(lapsed, fresh).commands;
+    let stale = Input::Cluster {
+        id: Some(slow.id),
+        view: view(Vec::new(), START),
+    };
+    controller.step(lapsed, stale);
+    let step = controller.step(
+        lapsed,
+        Input::Buildkite {
+            id: asked.remove(0).id,
+            look: Look {
+                begun_at: lapsed,
+                jobs: jobs(1, "default"),
+                agents: Vec::new(),
+                end: LookEnd::Complete,
+                spending: Spending::default(),
+            },
+        },
+    );
+    let creates = |command: &Command| matches!(command.action, Action::CreatePod(_));
+    assert!(!step.commands.iter().any(creates), "{step:?}");
+}
+
+/// Lets a claim succeed, and returns the look with which command begins.
+fn led(controller: &mut Controller, claim: &Command, version: &str, now: Timestamp) -> Command {
+    let mut commands = controller.step(now, won(claim, version)).commands;
+    commands.retain(|command| matches!(command.action, Action::ObserveCluster));
+    assert_eq!(commands.len(), 1, "command begins with a look: {commands:?}");
+    commands.remove(0)
 }
 
 #[test]
