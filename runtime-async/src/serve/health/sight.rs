@@ -169,6 +169,38 @@ mod tests {
         assert_eq!(wrong(&sights, instant), []);
     }
 
+    /// Seen to fail when the view of the templates counted for both.
+    #[test]
+    fn templates_and_pods_are_told_apart() {
+        let now = (Timestamp::default(), Instant::now());
+        let half = |templates_are_seen: bool| {
+            let unknown = Failure::Unavailable { message: "down".into() };
+            let (seen, unseen) = (View::Complete(Vec::new()), View::Unknown(unknown.clone()));
+            let view = if templates_are_seen {
+                ClusterView {
+                    begun_at: now.0,
+                    templates: seen,
+                    pods: View::Unknown(unknown),
+                }
+            } else {
+                ClusterView {
+                    begun_at: now.0,
+                    templates: unseen,
+                    pods: View::Complete(Vec::new()),
+                }
+            };
+            let mut sights = Sights::default();
+            sights.told(now, &buildkite(LookEnd::Complete));
+            sights.told(now, &Input::Cluster { id: None, view });
+            wrong(&sights, now.1)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(half(true), ["kubernetes-pods"]);
+        assert_eq!(half(false), ["kubernetes-jobs"]);
+    }
+
     #[test]
     fn a_follower_needs_the_lease_and_not_buildkite() {
         let now = (Timestamp::default(), Instant::now());

@@ -155,3 +155,128 @@ fn fingerprint(id: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use buildscaler_core::{Cursor, Failure, QueueReport, Report, Spending};
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn secs(seconds: u64) -> Timestamp {
+        START.after(Duration::from_secs(seconds))
+    }
+
+    fn job(id: &str, state: JobState, runnable: u64, started: Option<u64>) -> BuildkiteJob {
+        BuildkiteJob {
+            id: id.into(),
+            state,
+            queue: Queue::from("linux".to_owned()),
+            rules: Vec::new(),
+            runnable_at: Some(secs(runnable)),
+            started_at: started.map(secs),
+        }
+    }
+
+    struct Bench {
+        looks: Looks,
+        queues: Queues,
+        waits: Waits,
+        registry: Registry,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let mut registry = Registry::default();
+            let mut queues = Queues::default();
+            let there = (Queue::from("linux".to_owned()), QueueReport::default());
+            queues.take_over(&Report {
+                queues: [there].into(),
+                ..Report::default()
+            });
+            Self {
+                looks: Looks::default(),
+                queues,
+                waits: Waits::new(&mut registry),
+                registry,
+            }
+        }
+
+        fn look(&mut self, at: u64, jobs: Vec<BuildkiteJob>, end: LookEnd) -> Option<Shown> {
+            let look = Look {
+                begun_at: secs(at),
+                jobs,
+                agents: Vec::new(),
+                end,
+                spending: Spending::default(),
+            };
+            self.looks.told(&look, &self.queues, &self.waits)
+        }
+
+        /// How many jobs' waits were counted, and how many detections.
+        fn counted(&self) -> [usize; 2] {
+            let mut text = String::new();
+            encode(&mut text, &self.registry).expect("text");
+            ["buildscaler_job_wait_seconds_count", "part=\"detection\""].map(|mark| {
+                let mut lines = text.lines().filter(|line| line.contains("_count{"));
+                let line = lines.find(|line| line.contains(mark));
+                line.map_or(0, |line| {
+                    line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number")
+                })
+            })
+        }
+    }
+
+    /// Seen to fail when the first look counted.
+    #[test]
+    fn what_had_begun_before_the_first_look_is_not_counted_and_what_comes_later_is_once() {
+        let mut bench = Bench::new();
+        let old = || {
+            vec![
+                job("old", JobState::Active, 0, Some(5)),
+                job("waits", JobState::Scheduled, 1, None),
+            ]
+        };
+        bench.look(10, old(), LookEnd::Complete);
+        assert_eq!(bench.counted(), [0, 0]);
+        let mut more = old();
+        more.push(job("new", JobState::Active, 12, Some(15)));
+        more.push(job("fresh", JobState::Scheduled, 14, None));
+        bench.look(20, more.clone(), LookEnd::Complete);
+        assert_eq!(bench.counted(), [1, 1]);
+        bench.look(30, more, LookEnd::Complete);
+        assert_eq!(bench.counted(), [1, 1]);
+    }
+
+    /// Seen to fail when the parts of a look that failed were kept.
+    #[test]
+    fn of_a_look_that_fails_nothing_is_left() {
+        let mut bench = Bench::new();
+        bench.look(10, Vec::new(), LookEnd::Complete);
+        let busy = || vec![job("gone", JobState::Active, 12, Some(15))];
+        assert_eq!(bench.look(20, busy(), LookEnd::More(Cursor::START)), None);
+        let failure = Failure::Unavailable { message: "x".into() };
+        assert_eq!(bench.look(21, busy(), LookEnd::Failed(Cursor::START, failure)), None);
+        let shown = bench.look(30, Vec::new(), LookEnd::Complete).expect("a whole look");
+        assert_eq!((shown.running, shown.begun_at), (0, secs(30)));
+        assert_eq!(bench.counted(), [0, 0]);
+        // The parts of one that succeeds are one.
+        bench.look(40, busy(), LookEnd::More(Cursor::START));
+        let shown = bench.look(41, Vec::new(), LookEnd::Complete).expect("a whole look");
+        assert_eq!((shown.running, shown.begun_at), (1, secs(40)));
+        assert_eq!(bench.counted(), [1, 0]);
+    }
+
+    #[test]
+    fn the_longest_wait_is_that_of_the_job_that_came_first() {
+        let mut bench = Bench::new();
+        let jobs = [7, 3, 9].map(|at| job(&at.to_string(), JobState::Scheduled, at, None));
+        let shown = bench.look(10, jobs.into(), LookEnd::Complete).expect("a whole look");
+        assert_eq!(shown.longest, [(Queue::from("linux".to_owned()), secs(3))].into());
+    }
+}

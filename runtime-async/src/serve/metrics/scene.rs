@@ -259,3 +259,83 @@ fn add(sum: &mut QueueReport, one: &QueueReport) {
         *sum = sum.saturating_add(one);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use buildscaler_core::{Failure, Queue, View};
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn secs(seconds: u64) -> Timestamp {
+        START.after(Duration::from_secs(seconds))
+    }
+
+    /// Seen to fail when either counted for the other.
+    #[test]
+    fn a_view_that_is_unknown_grows_old_and_the_other_does_not() {
+        let unknown = || Failure::Unavailable { message: "x".into() };
+        let gauges = Gauges::new(START);
+        let ages = || {
+            let scene = gauges.scene();
+            (scene.templates_at, scene.pods_at)
+        };
+        gauges.see_cluster(&ClusterView {
+            begun_at: secs(10),
+            templates: View::Complete(Vec::new()),
+            pods: View::Unknown(unknown()),
+        });
+        assert_eq!(ages(), (secs(10), START));
+        gauges.see_cluster(&ClusterView {
+            begun_at: secs(20),
+            templates: View::Unknown(unknown()),
+            pods: View::Complete(Vec::new()),
+        });
+        assert_eq!(ages(), (secs(10), secs(20)));
+    }
+
+    /// Seen to fail when whatever came last was believed.
+    #[test]
+    fn answers_that_overtake_each_other_do_not_give_requests_back() {
+        let reading = |remaining, reset: u64| LimitReading {
+            scope: LimitScope::User,
+            limit: 200,
+            remaining,
+            reset_at: secs(reset),
+        };
+        let gauges = Gauges::new(START);
+        let left = || gauges.scene().limits[&LimitScope::User].remaining;
+        gauges.read_limits(&[reading(150, 60)]);
+        gauges.read_limits(&[reading(148, 60)]);
+        gauges.read_limits(&[reading(149, 60)]);
+        assert_eq!(left(), 148, "149 was told before");
+        gauges.read_limits(&[reading(199, 120)]);
+        assert_eq!(left(), 199, "another window");
+    }
+
+    /// Seen to fail when the shortest of them was told.
+    #[test]
+    fn queues_that_share_a_name_wait_as_long_as_the_longest_of_them() {
+        let queue = |number: usize| Queue::from(format!("queue-{number:04}"));
+        let report = Report {
+            queues: (0..300).map(|number| (queue(number), QueueReport::default())).collect(),
+            ..Report::default()
+        };
+        let mut queues = Queues::default();
+        queues.take_over(&report);
+        let shared: Vec<Queue> = (0..300)
+            .map(queue)
+            .filter(|queue| queues.name(queue) == Some("(other)"))
+            .collect();
+        let gauges = Gauges::new(START);
+        gauges.see_buildkite(Shown {
+            longest: shared.iter().cloned().zip([7, 3, 9].map(secs)).collect(),
+            ..Shown::default()
+        });
+        gauges.judged(&report, &queues);
+        assert_eq!(gauges.scene().longest.get("(other)"), Some(&secs(3)));
+    }
+}
