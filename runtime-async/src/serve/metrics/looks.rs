@@ -77,10 +77,7 @@ impl Looks {
             LookEnd::Complete => {}
         }
         let whole = self.partial.take()?;
-        // What had begun before the first look was seen by nobody.
-        if self.last.is_some() {
-            whole.count(queues, waits);
-        }
+        whole.count(queues, waits);
         let shown = Shown {
             begun_at: whole.begun_at,
             agents: whole.agents.len(),
@@ -112,6 +109,7 @@ impl Partial {
             return;
         };
         let is_new = self.started.insert(id);
+        // What had begun before the first look was seen by nobody.
         if is_new && last.is_some_and(|last| !last.started.contains(&id)) {
             self.starts.push((one.queue.clone(), started_at.since(runnable_at)));
         }
