@@ -121,7 +121,8 @@ impl Announcer {
             self.review_at = now;
         }
         self.written.retain(|at| now.since(*at) < WINDOW);
-        let closed = self.closed_until.is_some_and(|until| now < until);
+        // A server that has asked the controller to wait is not bothered with words.
+        let closed = self.closed_until.is_some_and(|until| now < until) || controller.cluster_blocked(now);
         if self.underway.is_some() || closed || now < self.review_at || self.written.len() >= MOST {
             return None;
         }

@@ -232,7 +232,7 @@ impl Controller {
         }
     }
 
-    pub(super) fn cluster_blocked(&self, now: Timestamp) -> bool {
+    pub(crate) fn cluster_blocked(&self, now: Timestamp) -> bool {
         self.cluster_blocked_until.is_some_and(|until| now < until)
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use buildscaler_core::{
-    Announcement, Announcer, Config, EventTrouble, Failure, FindingKind, ObjectKind, Outcome, Refusal, Timestamp,
+    Action, Announcement, Announcer, Config, EventTrouble, Failure, FindingKind, ObjectKind, Outcome, Refusal,
+    Timestamp,
 };
 use proptest::prelude::*;
 
-use crate::support::build::{START, pod, secs, template};
+use crate::support::build::{START, pod, rate_limited, secs, template, waiting};
 use crate::support::driver::Driver;
 use crate::support::world::{Blind, World, one_queue};
 
@@ -60,6 +61,27 @@ fn a_finding_is_said_once_of_its_template() {
     assert_eq!(said[0].regarding.uid, driver.world.templates[0].uid);
     assert!(said[0].note.contains("spec.parallelism is 1"));
     assert!(say_all(&mut announcer, &driver, true, START.after(secs(1))).is_empty());
+}
+
+/// A server that is asked for less does not get words instead. Seen to fail when only its answers to
+/// Events counted.
+#[test]
+fn nothing_is_said_while_kubernetes_asks_for_patience() {
+    let mut world = one_queue();
+    world.jobs = vec![waiting("a", "apple")];
+    let mut bad = template("bad", "other");
+    bad.parallelism = 1;
+    world.templates.push(bad);
+    let mut driver = Driver::new(&Config::default(), world);
+    driver.round();
+    let create = driver
+        .take(|action| matches!(action, Action::CreatePod(_)))
+        .expect("a create");
+    let until = driver.now.after(secs(9));
+    driver.answer(&create, Outcome::Failed(rate_limited(until)));
+    let mut announcer = Announcer::default();
+    assert!(say_all(&mut announcer, &driver, true, until.before(secs(1))).is_empty());
+    assert!(!say_all(&mut announcer, &driver, false, until).is_empty());
 }
 
 /// Kubernetes forgets Events after an hour. Seen to fail with a period of a day.

@@ -23,6 +23,8 @@ pub(crate) enum Call {
     Create,
     /// A pod that shall go.
     Delete,
+    /// A Kubernetes Event.
+    Tell,
 }
 
 impl Call {
@@ -36,10 +38,16 @@ impl Call {
             (true, &Method::PUT) if path.ends_with("/stop") => Self::Stop,
             (false, &Method::GET) if target.contains("watch=true") => Self::Watch,
             (false, &Method::GET) => Self::List,
+            (false, &Method::POST) if path.ends_with("/events") => Self::Tell,
             (false, &Method::POST) => Self::Create,
             (false, &Method::DELETE) => Self::Delete,
             _ => return None,
         })
+    }
+
+    /// Whether a fault of this call is also one of the other: who cannot create pods cannot create Events.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self == other || (self, other) == (Self::Create, Self::Tell)
     }
 
     /// Whether it goes to Buildkite.
@@ -106,14 +114,14 @@ pub(crate) struct Fault {
 impl Fault {
     /// A fault within the time `span`; a lie lasts for less than `patience`.
     pub(crate) fn draw(dice: &mut Dice, span: Duration, patience: Duration) -> Self {
-        use Call::{Agents, Builds, Create, Delete, List, Stop, Watch};
+        use Call::{Agents, Builds, Create, Delete, List, Stop, Tell, Watch};
         let call = dice.one(&[Builds, Agents, Agents, Stop, List, Watch, Create, Create, Delete]);
         let effect = match call {
             Builds | Agents => of_a_page(dice),
             Stop => of_a_stop(dice),
             List => of_a_list(dice),
             Watch => of_a_watch(dice),
-            Create | Delete => of_a_write(dice, call),
+            Create | Delete | Tell => of_a_write(dice, call),
         };
         let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let longest = if call == Agents && effect.is_lie() {

@@ -178,8 +178,9 @@ fn impatience(passed: &[Passed]) -> Vec<String> {
 const fn same_limit(one: Call, other: Call) -> bool {
     match (one, other) {
         (Call::Builds | Call::Agents | Call::Stop, other) => other.is_for_buildkite(),
-        (Call::Create | Call::Delete, Call::Create | Call::Delete) => true,
-        (Call::List | Call::Watch | Call::Create | Call::Delete, _) => false,
+        // Events yield to what matters, and never hold it up.
+        (Call::Create | Call::Delete, Call::Create | Call::Delete | Call::Tell) | (Call::Tell, Call::Tell) => true,
+        (Call::List | Call::Watch | Call::Create | Call::Delete | Call::Tell, _) => false,
     }
 }
 

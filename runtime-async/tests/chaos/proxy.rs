@@ -105,7 +105,10 @@ impl Chaos {
         let mut dice = locked(&self.dice);
         let mut faults = self.faults.iter();
         let fault = faults.find(|fault| {
-            Some(fault.call) == call && fault.from <= now && now < fault.until && dice.percent(fault.percent)
+            call.is_some_and(|call| fault.call.covers(call))
+                && fault.from <= now
+                && now < fault.until
+                && dice.percent(fault.percent)
         });
         fault.map(|fault| fault.effect)
     }
