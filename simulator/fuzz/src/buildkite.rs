@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use buildscaler_core::{Action, AgentId, Command, CommandId, Cursor, Input, LookEnd, Outcome, Reason};
-use buildscaler_wire::{Api, Exchange, Request, Surroundings};
+use buildscaler_core::{Action, AgentId, CommandId, Cursor, Input, LookEnd, Outcome};
+use buildscaler_wire::{Api, Request};
 
 use crate::life::Life;
-use crate::replies::{NOW, Server};
+use crate::replies::{Server, begin};
 
 /// The most requests of one look here.
 const GRANT: u32 = 100;
@@ -71,20 +71,6 @@ pub(crate) fn stop(bytes: &[u8]) {
     };
     assert_eq!(requests, 1, "a stop is one request");
     assert_eq!(*outcome == Outcome::Done, !server.refused, "only a success is one");
-}
-
-fn begin(action: Action, id: CommandId) -> Exchange {
-    let command = Command {
-        id,
-        action,
-        reason: Reason::Interval,
-        not_after: None,
-    };
-    let surroundings = Surroundings {
-        organization: "acme".into(),
-        namespace: Some("builds".into()),
-    };
-    Exchange::begin(command, &surroundings, NOW)
 }
 
 /// The token goes where it belongs, whatever links an answer holds.

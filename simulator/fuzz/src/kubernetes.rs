@@ -1,11 +1,11 @@
 //! What an API server may answer to lists and writes.
 
-use buildscaler_core::{Action, Command, CommandId, CreatePod, Input, Outcome, Queue, Reason, Uid, View};
-use buildscaler_wire::{Api, Exchange, Surroundings};
+use buildscaler_core::{Action, CommandId, CreatePod, Input, Outcome, Queue, Uid, View};
+use buildscaler_wire::Api;
 use serde_json::json;
 
 use crate::life::Life;
-use crate::replies::{NOW, Server};
+use crate::replies::{Server, begin};
 
 /// Answers to the lists of templates and pods. The view that comes of them is
 /// told to a controller that then looks at a Buildkite with work for it.
@@ -61,18 +61,4 @@ pub(crate) fn writes(bytes: &[u8]) {
         assert_eq!(requests, 1, "a write is one request");
         assert_eq!(*outcome == Outcome::Done, !server.refused, "only a success is one");
     }
-}
-
-fn begin(action: Action, id: CommandId) -> Exchange {
-    let command = Command {
-        id,
-        action,
-        reason: Reason::Interval,
-        not_after: None,
-    };
-    let surroundings = Surroundings {
-        organization: "acme".into(),
-        namespace: Some("builds".into()),
-    };
-    Exchange::begin(command, &surroundings, NOW)
 }

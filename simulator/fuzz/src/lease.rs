@@ -5,12 +5,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use buildscaler_core::{
-    Action, Command, CommandId, Config, Controller, Input, LeadershipConfig, Lease, Reason, Role, Timestamp, View,
-    WriteLease,
+    Action, Command, CommandId, Config, Controller, Input, LeadershipConfig, Lease, Role, Timestamp, View, WriteLease,
 };
-use buildscaler_wire::{Exchange, Request, Surroundings};
+use buildscaler_wire::Request;
 
-use crate::replies::{NOW, Server};
+use crate::replies::{NOW, Server, begin};
 
 const IDENTITY: &str = "buildscaler-0_1-17f";
 /// More steps than a candidate needs to see its claim run out.
@@ -134,18 +133,4 @@ fn write(over: Option<String>, lease: &Lease) -> Action {
         record: lease.record.clone(),
         within: Duration::from_secs(5),
     })
-}
-
-fn begin(action: Action, id: CommandId) -> Exchange {
-    let command = Command {
-        id,
-        action,
-        reason: Reason::Leadership,
-        not_after: None,
-    };
-    let surroundings = Surroundings {
-        organization: "acme".into(),
-        namespace: Some("builds".into()),
-    };
-    Exchange::begin(command, &surroundings, NOW)
 }

@@ -1,8 +1,8 @@
 //! Replies of a server as text that people and fuzzers can write: a status and
 //! headers, an empty line, a body; a line `%%` between two replies.
 
-use buildscaler_core::{Failure, Input, LookEnd, Outcome, Timestamp};
-use buildscaler_wire::{Exchange, Reply, Request, SendError, SendErrorKind};
+use buildscaler_core::{Action, Command, CommandId, Failure, Input, LookEnd, Outcome, Reason, Timestamp};
+use buildscaler_wire::{Exchange, Reply, Request, SendError, SendErrorKind, Surroundings};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// When all conversations take place.
@@ -11,6 +11,21 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_793_534_400_000);
 const MOST_REQUESTS: usize = 400;
 /// More letters than any message may have that goes to the log.
 const LONGEST_MESSAGE: usize = 600;
+
+/// An exchange that carries this out.
+pub(crate) fn begin(action: Action, id: CommandId) -> Exchange {
+    let command = Command {
+        id,
+        action,
+        reason: Reason::Interval,
+        not_after: None,
+    };
+    let surroundings = Surroundings {
+        organization: "acme".into(),
+        namespace: Some("builds".into()),
+    };
+    Exchange::begin(command, &surroundings, NOW)
+}
 
 /// A server that gives one reply after the other, and then all over again.
 #[derive(Debug)]

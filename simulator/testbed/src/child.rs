@@ -87,8 +87,7 @@ impl Child {
     pub(crate) async fn stop(&mut self, grace: Duration) -> Result<(), TestbedError> {
         self.signal(Signal::TERM);
         if tokio::time::timeout(grace, self.wait()).await.is_err() {
-            self.signal(Signal::KILL);
-            self.wait().await?;
+            self.kill().await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use buildscaler_core::FindingKind;
 use buildscaler_simulator::scenario::Scenario;
@@ -31,9 +32,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             }
         }),
     ];
+    let tests: Arc<str> = test_sources().into();
     trials.extend(incidents.into_iter().map(|incident| {
+        let tests = Arc::clone(&tests);
         Trial::test(format!("incident_{}", incident.number), move || {
-            incident.is_reproduced();
+            incident.is_reproduced(&tests);
             Ok(())
         })
     }));
@@ -63,7 +66,7 @@ impl Incident {
     }
 
     /// Its scenarios are there and show the finding that it names first; its tests exist.
-    fn is_reproduced(&self) {
+    fn is_reproduced(&self, tests: &str) {
         let scenarios: Vec<PathBuf> = ticked(&self.reproduce)
             .flat_map(str::split_whitespace)
             .filter(|word| word.ends_with(".yaml"))
@@ -78,7 +81,6 @@ impl Incident {
             "incident {} cannot be reproduced",
             self.number
         );
-        let tests = test_sources();
         for filter in filters {
             assert!(tests.contains(filter), "no test of this name: {filter}");
         }

@@ -173,32 +173,23 @@ mod tests {
     #[test]
     fn templates_and_pods_are_told_apart() {
         let now = (Timestamp::default(), Instant::now());
-        let half = |templates_are_seen: bool| {
-            let unknown = Failure::Unavailable { message: "down".into() };
-            let (seen, unseen) = (View::Complete(Vec::new()), View::Unknown(unknown.clone()));
-            let view = if templates_are_seen {
-                ClusterView {
-                    begun_at: now.0,
-                    templates: seen,
-                    pods: View::Unknown(unknown),
-                }
-            } else {
-                ClusterView {
-                    begun_at: now.0,
-                    templates: unseen,
-                    pods: View::Complete(Vec::new()),
-                }
+        let down = || Failure::Unavailable { message: "down".into() };
+        let wrong_of = |templates, pods| {
+            let view = ClusterView {
+                begun_at: now.0,
+                templates,
+                pods,
             };
             let mut sights = Sights::default();
             sights.told(now, &buildkite(LookEnd::Complete));
             sights.told(now, &Input::Cluster { id: None, view });
-            wrong(&sights, now.1)
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
+            let wrong = wrong(&sights, now.1).into_iter();
+            wrong.map(|(name, _)| name).collect::<Vec<_>>()
         };
-        assert_eq!(half(true), ["kubernetes-pods"]);
-        assert_eq!(half(false), ["kubernetes-jobs"]);
+        let (seen, unseen) = (View::Complete(Vec::new()), View::Unknown(down()));
+        assert_eq!(wrong_of(seen, unseen), ["kubernetes-pods"]);
+        let (unseen, seen) = (View::Unknown(down()), View::Complete(Vec::new()));
+        assert_eq!(wrong_of(unseen, seen), ["kubernetes-jobs"]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(crate) async fn ended(world: &World) {
     world.apply(&Template::new("bash-job", "bash")).await;
     let mut leader = start(world).await;
-    within(PATIENCE, "somebody leads", async || leads(&leader)).await;
+    within(PATIENCE, "somebody leads", async || leader.leads()).await;
     let builds = world.build("bash", 3, Duration::from_secs(15));
     world.until_all_run(&builds).await;
     for round in 0..5_u64 {
@@ -30,7 +30,7 @@ pub(crate) async fn ended(world: &World) {
         sleep(Duration::from_millis(230 * round)).await;
         let begun = Instant::now();
         leader.ask_to_end();
-        within(PATIENCE, "the next one leads", async || leads(&next)).await;
+        within(PATIENCE, "the next one leads", async || next.leads()).await;
         let took = begun.elapsed();
         world.tell("takeover after SIGTERM", took);
         assert!(took < Duration::from_secs(2), "{took:?}");
@@ -65,7 +65,7 @@ pub(crate) async fn killed(world: &World) {
     let begun = Instant::now();
     leader.kill().await;
     builds.extend(world.build("bash", 2, Duration::from_secs(1)));
-    within(PATIENCE, "the follower leads", async || leads(&follower)).await;
+    within(PATIENCE, "the follower leads", async || follower.leads()).await;
     let took = begun.elapsed();
     world.tell("takeover after SIGKILL", took);
     assert!(took <= LEASE_DURATION + RETRY_PERIOD + SLACK, "{took:?}");
@@ -83,7 +83,7 @@ pub(crate) async fn paused(world: &World) {
     within(PATIENCE, "pods appear", async || !world.home.pods.ours().is_empty()).await;
     let begun = Instant::now();
     sleeper.pause();
-    within(PATIENCE, "the follower leads", async || leads(&follower)).await;
+    within(PATIENCE, "the follower leads", async || follower.leads()).await;
     let done = sleeper.begun(&Change::ALL);
     let took = begun.elapsed();
     world.tell("takeover after SIGSTOP", took);
@@ -95,7 +95,7 @@ pub(crate) async fn paused(world: &World) {
     let resigns = async || sleeper.says(&["not leading any more"]);
     let took = within(PATIENCE, "the sleeper steps down", resigns).await;
     world.tell("stepping down after SIGCONT", took);
-    let quiet = async || leads(&follower) && !leads(&sleeper) && sleeper.begun(&Change::ALL) == done;
+    let quiet = async || follower.leads() && !sleeper.leads() && sleeper.begun(&Change::ALL) == done;
     throughout(Duration::from_secs(5), "one commands", quiet).await;
     world.until_all_passed(&builds).await;
     world.until_no_pod_left().await;
@@ -113,17 +113,17 @@ pub(crate) async fn cut_off(world: &World) {
     let resigns = async || leader.says(&["not leading any more", "expired"]);
     within(PATIENCE, "the leader steps down", resigns).await;
     world.tell("stepping down without Kubernetes", begun.elapsed());
-    assert!(!leads(&follower), "two could command");
+    assert!(!follower.leads(), "two could command");
     world.cluster.start_api_server().await;
     let begun = Instant::now();
     within(PATIENCE, "somebody leads again", async || {
-        leads(&leader) || leads(&follower)
+        leader.leads() || follower.leads()
     })
     .await;
     world.tell("leading again after Kubernetes is back", begun.elapsed());
     builds.extend(world.build("bash", 1, Duration::from_secs(1)));
     world.until_all_passed(&builds).await;
-    assert!(leads(&leader) != leads(&follower), "one commands");
+    assert!(leader.leads() != follower.leads(), "one commands");
     world.until_no_pod_left().await;
 }
 
@@ -138,18 +138,13 @@ async fn start(world: &World) -> Arc<Controller> {
 /// One that leads and one that follows it.
 async fn pair(world: &World) -> (Arc<Controller>, Arc<Controller>) {
     let leader = start(world).await;
-    within(PATIENCE, "the first leads", async || leads(&leader)).await;
+    within(PATIENCE, "the first leads", async || leader.leads()).await;
     let follower = start(world).await;
     within(PATIENCE, "the second follows", async || {
         follower.says(&["following: another"])
     })
     .await;
     (leader, follower)
-}
-
-/// Whether it says so, and has not taken it back.
-fn leads(controller: &Controller) -> bool {
-    controller.count(&["leading: this controller commands"]) > controller.count(&["not leading any more"])
 }
 
 async fn lease(world: &World) -> LeaseSpec {

@@ -158,6 +158,11 @@ impl Controller {
         output.lines().filter(begins).count()
     }
 
+    /// Whether it says that it commands, and has not taken it back.
+    pub(crate) fn leads(&self) -> bool {
+        self.count(&["leading: this controller commands"]) > self.count(&["not leading any more"])
+    }
+
     /// Whether it still runs.
     pub(crate) async fn runs(&self) -> bool {
         matches!(self.process.lock().await.try_wait(), Ok(None))

@@ -113,10 +113,8 @@ impl<'a> Fleet<'a> {
 
     /// Which one commands, or did so last: the only one, or the last that said that it leads.
     fn at_work(&self) -> usize {
-        let leads = |controller: &Arc<Controller>| {
-            controller.count(&["leading: this controller commands"]) > controller.count(&["not leading any more"])
-        };
-        self.controllers.iter().position(leads).unwrap_or(0)
+        let mut controllers = self.controllers.iter();
+        controllers.position(|controller| controller.leads()).unwrap_or(0)
     }
 
     async fn replace_dead(&mut self) {
